@@ -1,0 +1,12 @@
+"""Samtaleklar: a Danish telephone line that makes you ready for the talk.
+
+An employee calls a number, hears plain Danish questions, answers in their own voice, and gets an
+e-mail with a written preparation to bring to the talk with their leader.
+
+One way down, checked by ``tests/test_architecture.py``::
+
+    __main__  >  local  >  app  >  telephony | jobs  >  calls  >  delivery
+      >  provider | speech | summary | queue | store | vault  >  dialogue  >  prompts  >  config  >  errors
+
+``exchange`` stands beside: a telephone exchange on this machine that obeys TwiML as Twilio does.
+"""

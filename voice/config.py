@@ -1,0 +1,178 @@
+"""The settings: read once from the environment, typed, and every mistake reported at once."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import unquote, urlsplit
+
+from voice.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+TWILIO_API = "https://api.twilio.com"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+SpeechVoice = Literal["gtts", "espeak"]
+Security = Literal["starttls", "tls", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """Where mail is handed over. ``none`` (clear text) only ever names this very machine."""
+
+    host: str
+    port: int
+    security: Security
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything an operator sets. Times are in the unit that the name or the comment gives."""
+
+    public_base_url: str  # no slash at the end
+    twilio_account_sid: str
+    twilio_auth_tokens: tuple[str, ...] = field(repr=False)  # the first one signs our own requests; all are accepted
+    smtp: Smtp
+    mail_from: str
+    summary_to: str
+    data_dir: Path
+    database_url: str = field(repr=False)
+    port: int = 8000
+    twilio_api_base_url: str = TWILIO_API
+    speech_voice: SpeechVoice = "gtts"
+    whisper_model: str = "base"
+    allow_poor_model: bool = False
+    answer_silence: int = 6  # seconds of silence that end an answer
+    resume_window: int = 30  # minutes in which a broken-off call may be gone on with
+    prompts_dir: Path = ROOT / "prompts"
+
+    @property
+    def local(self) -> bool:
+        """Whether the telephone provider is a stand-in on this machine, so that no real caller can reach the line."""
+        return urlsplit(self.twilio_api_base_url).hostname in LOOPBACK
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":
+        """Read the environment. Raises ConfigError with one sentence for every mistake, each with its mend."""
+        read = _Reader(os.environ if environ is None else environ)
+        data_dir = Path(read.text("DATA_DIR", default="data")).absolute()
+        config = cls(
+            port=read.number("PORT", default=8000, low=1, high=65535),
+            public_base_url=read.url("PUBLIC_BASE_URL", mend="the https address at which Twilio reaches this line, without a path"),
+            twilio_account_sid=read.matching(
+                "TWILIO_ACCOUNT_SID", r"AC[0-9a-f]{32}", mend="AC and 32 hexadecimal digits, from Twilio's console"
+            ),
+            twilio_auth_tokens=read.listed("TWILIO_AUTH_TOKEN", mend="the Auth Token from Twilio's console; several with a comma between"),
+            twilio_api_base_url=read.url("TWILIO_API_BASE_URL", default=TWILIO_API, mend="leave it out to use Twilio"),
+            database_url=read.database("DATABASE_URL", data_dir),
+            data_dir=data_dir,
+            smtp=read.smtp("SMTP_URL"),
+            mail_from=read.address("MAIL_FROM", mend="the address that the preparations come from"),
+            speech_voice=cast(SpeechVoice, read.choice("SPEECH_VOICE", ("gtts", "espeak"))),
+            whisper_model=read.text("WHISPER_MODEL", default="base"),
+            allow_poor_model=read.flag("ALLOW_POOR_MODEL"),
+            answer_silence=read.number("ANSWER_SILENCE", default=6, low=2, high=30),
+            resume_window=read.number("RESUME_WINDOW", default=30, low=0, high=240),
+            summary_to=read.address("SUMMARY_TO", mend="the one address that every preparation goes to during the trial"),
+            prompts_dir=Path(read.text("PROMPTS_DIR", default=str(ROOT / "prompts"))).absolute(),
+        )
+        if read.problems:
+            raise ConfigError(read.problems)
+        return config
+
+
+class _Reader:
+    """Reads one setting at a time and collects what is wrong instead of stopping at the first mistake."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def _wrong(self, name: str, problem: str, mend: str) -> str:
+        self.problems.append(f"{name} {problem}: set it to {mend}." if not mend.startswith("leave") else f"{name} {problem}: {mend}.")
+        return ""
+
+    def text(self, name: str, *, default: str | None = None, mend: str = "") -> str:
+        value = self._environ.get(name, "").strip()
+        if value:
+            return value
+        return default if default is not None else self._wrong(name, "is missing", mend)
+
+    def matching(self, name: str, pattern: str, *, mend: str) -> str:
+        value = self.text(name, mend=mend)
+        if value and not re.fullmatch(pattern, value):
+            return self._wrong(name, "has the wrong form", mend)
+        return value
+
+    def number(self, name: str, *, default: int, low: int, high: int) -> int:
+        value = self.text(name, default=str(default))
+        if not (re.fullmatch(r"[0-9]{1,9}", value) and low <= int(value) <= high):
+            self._wrong(name, f"is {value!r}", f"a whole number from {low} to {high}")
+            return default
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        return self.choice(name, ("0", "1")) == "1"
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default=allowed[0])
+        if value not in allowed:
+            self._wrong(name, f"is {value!r}", " or ".join(allowed))
+            return allowed[0]
+        return value
+
+    def listed(self, name: str, *, mend: str) -> tuple[str, ...]:
+        return tuple(part for part in (part.strip() for part in self.text(name, mend=mend).split(",")) if part)
+
+    def url(self, name: str, *, mend: str, default: str | None = None) -> str:
+        """An http(s) address without path. Plain http only on this machine: what crosses a network is signed and private."""
+        value = self.text(name, default=default, mend=mend).rstrip("/")
+        if not value:
+            return ""
+        try:
+            parts = urlsplit(value)
+            fits = parts.scheme in ("https", "http") and parts.hostname and not (parts.path or parts.query or parts.fragment)
+            clear = parts.scheme == "http" and parts.hostname not in LOOPBACK
+            _ = parts.port
+        except ValueError:
+            fits, clear = None, False
+        if not fits:
+            return self._wrong(name, f"is {value!r}, which is not such an address", mend)
+        if clear:
+            return self._wrong(name, "is plain http to another machine", f"an https address ({mend})")
+        return value
+
+    def address(self, name: str, *, mend: str) -> str:
+        value = self.text(name, mend=mend)
+        if value and not re.fullmatch(r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]+\.[^@\s<>,;:\"]+|[^@\s<>,;:\"]+@localhost", value):
+            return self._wrong(name, f"is {value!r}, which is not one e-mail address", mend)
+        return value
+
+    def database(self, name: str, data_dir: Path) -> str:
+        value = self.text(name, default=f"sqlite:///{data_dir / 'samtaleklar.sqlite'}")
+        if value.startswith("sqlite:///"):
+            return value
+        for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+            if value.startswith(scheme):
+                return "postgresql+psycopg://" + value.removeprefix(scheme)
+        return self._wrong(name, "names a database that is not supported", "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+
+    def smtp(self, name: str) -> Smtp:
+        mend = "smtp+starttls://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST"
+        value = self.text(name, mend=mend)
+        kinds: dict[str, tuple[Security, int]] = {"smtp+starttls": ("starttls", 587), "smtps": ("tls", 465), "smtp": ("none", 25)}
+        try:
+            parts = urlsplit(value)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            host, port, parts = "", None, urlsplit("")
+        if value and (parts.scheme not in kinds or not host):
+            self._wrong(name, "is not a mail server's address", mend)
+        elif value and parts.scheme == "smtp" and host not in LOOPBACK:
+            self._wrong(name, "would send mail in clear text to another machine", mend)
+        security, standard = kinds.get(parts.scheme, ("starttls", 587))
+        return Smtp(host, port or standard, security, unquote(parts.username or ""), unquote(parts.password or ""))

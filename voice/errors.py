@@ -1,0 +1,55 @@
+"""Everything that can go wrong and is ours to name.
+
+::
+
+    VoiceError
+    ├── ConfigError      settings are wrong; all of them at once   -> refuses to start
+    ├── PromptError      content is wrong; all problems at once    -> refuses to start
+    ├── ProviderError    .permanent   the telephone provider's REST calls
+    ├── SpeechError      .permanent   a voice that cannot speak, a sound that cannot be heard
+    └── DeliveryError    .permanent   a mail that cannot be sent
+
+What a caller does (silence, a wrong key, a hang-up) is an event, never an exception.
+"""
+
+from collections.abc import Sequence
+
+
+class VoiceError(Exception):
+    """The root of them all."""
+
+
+class _ManyProblems(VoiceError):
+    """Holds every problem, so that all of them can be mended in one go."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class ConfigError(_ManyProblems):
+    """Settings are missing or wrong. ``problems`` has one sentence each, with the mend."""
+
+
+class PromptError(_ManyProblems):
+    """Content is wrong. ``problems`` are ``file: key: problem``."""
+
+
+class _Retryable(VoiceError):
+    """``permanent``: trying again cannot help."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class ProviderError(_Retryable):
+    """The telephone provider did not do what we asked."""
+
+
+class SpeechError(_Retryable):
+    """A voice could not speak, or a sound could not be read."""
+
+
+class DeliveryError(_Retryable):
+    """A mail was not accepted."""

@@ -1,0 +1,313 @@
+"""What callers hear and read, as data: ``prompts/<language>/`` read once and checked.
+
+Content is TOML: one file for each guide, and ``phrases.toml`` for what all guides share. A guide is a
+list of questions of two kinds, spoken and yes/no; there are no expressions. The menu is composed from
+the guides, so that a new guide is one file and no code.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from voice.errors import PromptError
+
+Kind = Literal["spoken", "yes_no"]
+
+# Each phrase of the engine and the mail, and how many tries it tapers over (1 = never said twice in a row).
+PHRASES = {
+    "welcome": 1,
+    "consent": 3,
+    "consent_help": 1,
+    "no_consent": 1,
+    "choose_guide": 3,
+    "press": 9,
+    "how_to_talk": 1,
+    "count": 1,
+    "no_input": 3,
+    "no_match": 3,
+    "saved": 1,
+    "still_there": 1,
+    "go_on": 1,
+    "skipped": 1,
+    "listen_next": 1,
+    "goodbye": 1,
+    "goodbye_listener": 1,
+    "goodbye_silent": 1,
+    "goodbye_no_answers": 1,
+    "too_long": 1,
+    "sorry": 1,
+    "busy": 1,
+}
+WORDS = ("numbers", "yes", "no")
+MAIL = (
+    "sender",
+    "subject",
+    "intro",
+    "machine",
+    "not_answered",
+    "not_heard",
+    "failed",
+    "unsure",
+    "yes",
+    "no",
+    "late",
+    "important",
+    "automatic",
+)
+MAX_QUESTIONS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One thing said aloud. The id is stable and names its place in the content; the text may change."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question. ``ask`` tapers: the first asking, then shorter and simpler ones; the last is used again."""
+
+    id: str
+    kind: Kind
+    label: str  # its heading in the mail
+    count: Prompt  # "Spørgsmål tre af otte."
+    ask: tuple[Prompt, ...]
+    help: Prompt
+    important: bool  # the one most important question of its guide
+
+    def asking(self, attempt: int) -> Prompt:
+        """What is said at this attempt, counted from 0."""
+        return self.ask[min(attempt, len(self.ask) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A set of questions. The id is the file's name."""
+
+    id: str
+    title: str  # in the mail; no word of health
+    menu: Prompt  # the option, said before its key
+    intro: Prompt
+    questions: tuple[Question, ...]
+
+    def question(self, question_id: str) -> Question:
+        """The question of that id. Raises KeyError."""
+        for question in self.questions:
+            if question.id == question_id:
+                return question
+        raise KeyError(question_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """Everything in one language. Iterating gives every Prompt that can be said, each once."""
+
+    language: str  # BCP 47, the folder's name
+    phrases: Mapping[str, tuple[Prompt, ...]]
+    words: Mapping[str, tuple[str, ...]]
+    mail: Mapping[str, str]
+    guides: tuple[Guide, ...]
+
+    def phrase(self, name: str, attempt: int = 0) -> Prompt:
+        """A shared phrase at this attempt, counted from 0; the last wording is used again."""
+        wordings = self.phrases[name]
+        return wordings[min(attempt, len(wordings) - 1)]
+
+    def guide(self, guide_id: str) -> Guide:
+        """The guide of that id. Raises KeyError."""
+        for guide in self.guides:
+            if guide.id == guide_id:
+                return guide
+        raise KeyError(guide_id)
+
+    def __iter__(self) -> Iterator[Prompt]:
+        for name, wordings in self.phrases.items():
+            if name != "count":  # a template: what is said is each question's own
+                yield from wordings
+        for guide in self.guides:
+            yield guide.menu
+            yield guide.intro
+            for question in guide.questions:
+                yield question.count
+                yield from question.ask
+                yield question.help
+
+
+def load(folder: Path) -> Prompts:
+    """Read one language's folder. Raises PromptError with every problem as ``file: key: problem``."""
+    problems: list[str] = []
+    shared = _Table(folder / "phrases.toml", problems)
+    phrases = {
+        name: tuple(Prompt(f"{name}/{n}", text) for n, text in enumerate(texts, 1))
+        for name, texts in ((name, shared.texts(f"phrases.{name}", at_most=tries)) for name, tries in PHRASES.items())
+    }
+    words = {name: shared.texts(f"words.{name}", spoken=False) for name in WORDS}
+    mail = {name: shared.text(f"mail.{name}") for name in MAIL}
+    shared.nothing_else()
+    for name, wordings in phrases.items():
+        if name == "press" and wordings and len(wordings) < PHRASES["press"]:
+            shared.wrong("phrases.press", "needs nine wordings, one for each key")
+        for wording in wordings:
+            if ("{number}" in wording.text and "{total}" in wording.text) != (name == "count"):
+                shared.wrong(f"phrases.{name}", "must hold {number} and {total}" if name == "count" else "holds a placeholder")
+    if words["numbers"] and len(words["numbers"]) < MAX_QUESTIONS:
+        shared.wrong("words.numbers", f"needs the number words from one to {MAX_QUESTIONS}")
+    count = phrases["count"][0].text if phrases["count"] else ""
+    files = sorted(path for path in folder.glob("*.toml") if path.name != "phrases.toml")
+    guides = tuple(_guide(_Table(path, problems), count, words["numbers"]) for path in files)
+    if not guides:
+        problems.append(f"{folder}: there is no guide: add a .toml file with questions")
+    if len(guides) > 4:
+        problems.append(f"{folder}: {len(guides)} guides make a menu of more than four options")
+    if problems:
+        raise PromptError(problems)
+    return Prompts(folder.name, phrases, words, mail, guides)
+
+
+def _guide(table: "_Table", count: str, numbers: tuple[str, ...]) -> Guide:
+    guide_id = table.path.stem
+    if not _is_id(guide_id):
+        table.wrong("(file name)", "must be small letters a-z, digits and _")
+    rows = table.tables("question")
+    questions = tuple(_question(row, guide_id, n, len(rows), count, numbers) for n, row in enumerate(rows, 1))
+    ids = [question.id for question in questions]
+    for twice in sorted({i for i in ids if i and ids.count(i) > 1}):
+        table.wrong("question.id", f"{twice!r} is used twice")
+    if not 1 <= len(questions) <= MAX_QUESTIONS:
+        table.wrong("question", f"there are {len(questions)} questions; a guide has 1 to {MAX_QUESTIONS}")
+    elif sum(question.important for question in questions) != 1:
+        table.wrong("question.important", "exactly one question of a guide must be marked important = true")
+    guide = Guide(
+        id=guide_id,
+        title=table.text("title"),
+        menu=Prompt(f"{guide_id}/menu", table.text("menu", spoken=True)),
+        intro=Prompt(f"{guide_id}/intro", table.text("intro", spoken=True)),
+        questions=questions,
+    )
+    table.nothing_else()
+    return guide
+
+
+def _question(row: "_Table", guide_id: str, number: int, total: int, count: str, numbers: tuple[str, ...]) -> Question:
+    question_id = row.text("id")
+    if question_id and not _is_id(question_id):
+        row.wrong("id", f"{question_id!r} must be small letters a-z, digits and _")
+    kind: Kind = row.choice("kind", get_args(Kind), default="spoken")
+    here = f"{guide_id}/{question_id}"
+    asking = (row.text("ask", spoken=True), *row.texts("again"))
+    said = count.format(number=numbers[number - 1], total=numbers[total - 1]) if total <= len(numbers) and "{number}" in count else count
+    question = Question(
+        id=question_id,
+        kind=kind,
+        label=row.text("label"),
+        count=Prompt(f"{here}/count", said),
+        ask=tuple(Prompt(f"{here}/ask/{n}", text) for n, text in enumerate(asking, 1)),
+        help=Prompt(f"{here}/help", row.text("help", spoken=True)),
+        important=row.flag("important"),
+    )
+    row.nothing_else()
+    return question
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text) is not None
+
+
+class _Table:
+    """One TOML table, read key by key; collects problems instead of stopping at the first."""
+
+    def __init__(self, path: Path, problems: list[str], data: dict[str, Any] | None = None, where: str = "") -> None:
+        self.path = path
+        self._problems = problems
+        self._where = where
+        self._seen: set[str] = set()
+        self._broken = False
+        self._data = self._parse() if data is None else data
+
+    def _parse(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            problem = "the file is missing"
+        except UnicodeDecodeError:
+            problem = "the file is not UTF-8 text: save it as UTF-8"
+        except tomllib.TOMLDecodeError as error:
+            problem = f"not TOML: {error}"
+        self.wrong("(file)", problem)
+        self._broken = True  # one problem is enough: all keys are missing because of it
+        return {}
+
+    def wrong(self, key: str, problem: str) -> None:
+        self._problems.append(f"{self.path.parent.name}/{self.path.name}: {self._where}{key}: {problem}")
+
+    def _get(self, key: str) -> Any:
+        self._seen.add(key)
+        value: Any = self._data
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is None and not self._broken:
+            self.wrong(key, "is missing")
+        return value
+
+    def _checked(self, key: str, value: object, spoken: bool) -> str:
+        if not isinstance(value, str) or not value.strip():
+            self.wrong(key, "must be a text in quotation marks that is not empty")
+            return ""
+        if "\n" in value.strip() or not value.isprintable():
+            self.wrong(key, "must be one line of printable characters")
+        if spoken and not re.search(r"[.?!,]$", value.strip()):
+            self.wrong(key, "must end as a sentence, with . ? ! or , so that the voice pauses")
+        return value.strip()
+
+    def text(self, key: str, *, spoken: bool = False) -> str:
+        value = self._get(key)
+        return "" if value is None else self._checked(key, value, spoken)
+
+    def texts(self, key: str, *, spoken: bool = True, at_most: int | None = None) -> tuple[str, ...]:
+        """One text, or a list of texts that are said at the first, second, third try."""
+        value = self._get(key)
+        if value is None:
+            return ()
+        values = value if isinstance(value, list) else [value]
+        if not values or (at_most is not None and len(values) > at_most):
+            self.wrong(key, "the list is empty" if not values else f"has {len(values)} wordings; at most {at_most} can be said")
+        return tuple(self._checked(key, one, spoken) for one in values)
+
+    def choice(self, key: str, allowed: tuple[Any, ...], default: str) -> Any:
+        self._seen.add(key)
+        value = self._data.get(key, default)
+        if value not in allowed:
+            self.wrong(key, f"is {value!r}; it can be {' or '.join(allowed)}")
+            return default
+        return value
+
+    def flag(self, key: str) -> bool:
+        self._seen.add(key)
+        value = self._data.get(key, False)
+        if not isinstance(value, bool):
+            self.wrong(key, "must be true or false, without quotation marks")
+            return False
+        return value
+
+    def tables(self, key: str) -> list["_Table"]:
+        rows = self._get(key) or []
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            self.wrong(key, f"must be written as [[{key}]] tables")
+            return []
+        return [_Table(self.path, self._problems, row, f"{self._where}{key} {n}.") for n, row in enumerate(rows, 1)]
+
+    def nothing_else(self) -> None:
+        """Report the keys that nobody asked for: a misspelt key must not pass in silence."""
+        known = {key.split(".")[0] for key in self._seen}
+        for key, value in self._data.items():
+            if key not in known:
+                self.wrong(key, "is not a key that is known here")
+            elif isinstance(value, dict):
+                for inner in value:
+                    if f"{key}.{inner}" not in self._seen:
+                        self.wrong(f"{key}.{inner}", "is not a key that is known here")
