@@ -1,0 +1,24 @@
+"""The names of rendered sounds. Imported by the web process, so it knows no audio library."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from voice.config import SpeechVoice
+from voice.speech import VoiceId
+
+RATE: Final = 8000  # samples per second: what a telephone line carries
+FORMAT: Final = "wav, 8000 Hz, mono, 16 bit"
+
+# The engines' versions are written here because the web process does not import the engines. A test compares.
+VOICES: Final[Mapping[SpeechVoice, VoiceId]] = {
+    "gtts": VoiceId("gtts", "da", "2.5.4"),
+    "espeak": VoiceId("espeak", "da, 140 words per minute", "0.2.4"),
+}
+
+
+def sound_key(text: str, language: str, voice: VoiceId) -> str:
+    """The name under which a rendered text is stored: 64 hexadecimal digits. Whatever can change the sound changes the name."""
+    parts = [text, language, voice.engine, voice.name, voice.version, FORMAT]  # as JSON, so that no two lists of parts read the same
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
