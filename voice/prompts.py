@@ -50,11 +50,13 @@ MAIL = (
     "not_answered",
     "not_heard",
     "failed",
+    "incomplete",
     "unsure",
     "yes",
     "no",
     "late",
     "important",
+    "other",
     "automatic",
 )
 MAX_QUESTIONS = 9
