@@ -1,0 +1,55 @@
+"""What can happen in a call. A closed union: ``respond`` proves with ``assert_never`` that each is handled.
+
+Times, ids and settings enter the dialogue as facts in these events, and nowhere else.
+"""
+
+from dataclasses import dataclass
+
+SILENCE = "silence"  # a recording's ``ended_by``: final silence or the time limit
+HANGUP = "hangup"
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """The line was called. ``final_silence``: seconds of silence that end an answer in this call."""
+
+    final_silence: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPressed:
+    """Keys on the telephone. Anything that no menu knows is a no-match."""
+
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class WordsHeard:
+    """What the provider's recogniser made of a word said to a menu. Never an answer to a question."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceRecorded:
+    """A stretch of the caller's speech was recorded, or perhaps only silence: that is decided later.
+
+    ``seconds`` is untrimmed, with the final silence. ``ended_by``: SILENCE, HANGUP or the key that was pressed.
+    """
+
+    recording_sid: str
+    seconds: int
+    ended_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoInput:
+    """The line waited, and nothing came."""
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The caller is gone."""
+
+
+Event = CallStarted | KeysPressed | WordsHeard | UtteranceRecorded | NoInput | HungUp

@@ -1,0 +1,62 @@
+"""What we ask of the telephone provider, by REST: fetch a recording, delete it. For the worker only.
+
+The media's address is built here from the configured host and the recording's id, never taken from a
+webhook: a posted address could make us hand our credentials to anybody.
+"""
+
+import re
+
+import urllib3
+from urllib3.util import Timeout
+
+from voice.config import Config
+from voice.errors import ProviderError
+
+MAX_BYTES = 8_000_000  # 120 s of 8 kHz 16-bit sound are 2 MB
+_TIMEOUT = Timeout(connect=10, read=30)
+
+
+class Provider:
+    """Twilio's REST calls that we use. Raises ProviderError; ``permanent`` when asking again cannot help."""
+
+    def __init__(self, config: Config) -> None:
+        self._base = config.twilio_api_base_url
+        self._account = config.twilio_account_sid
+        self._headers = urllib3.make_headers(basic_auth=f"{config.twilio_account_sid}:{config.twilio_auth_tokens[0]}")
+        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
+
+    def recording(self, recording_sid: str) -> bytes:
+        """The recording's WAV file. A 404 is normal at first, so it is worth asking again."""
+        response = self._ask("GET", self._recording_path(recording_sid, ".wav"))
+        try:
+            if response.status != 200:
+                raise ProviderError(f"the recording was answered with {response.status}")
+            if not response.headers.get("Content-Type", "").startswith("audio/"):
+                raise ProviderError("the recording's answer was not a sound")
+            body = response.read(MAX_BYTES + 1)
+            if len(body) > MAX_BYTES:
+                raise ProviderError("the recording is larger than any answer can be", permanent=True)
+            return body
+        except urllib3.exceptions.HTTPError as error:
+            raise ProviderError(f"the recording broke off: {type(error).__name__}") from error
+        finally:
+            response.close()
+
+    def delete_recording(self, recording_sid: str) -> None:
+        """Delete it there; one that is gone already counts as deleted."""
+        response = self._ask("DELETE", self._recording_path(recording_sid, ".json"))
+        response.close()
+        if response.status not in (200, 204, 404):
+            raise ProviderError(f"deleting the recording was answered with {response.status}")
+
+    def _recording_path(self, recording_sid: str, ending: str) -> str:
+        if not re.fullmatch(r"RE[0-9a-f]{32}", recording_sid):
+            raise ProviderError("this is not a recording's id", permanent=True)
+        return f"/2010-04-01/Accounts/{self._account}/Recordings/{recording_sid}{ending}"
+
+    def _ask(self, method: str, path: str) -> urllib3.BaseHTTPResponse:
+        """One request to the configured host. A redirect is an error: our credentials go nowhere else."""
+        try:
+            return self._http.request(method, self._base + path, headers=self._headers, redirect=False, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise ProviderError(f"the provider could not be reached: {type(error).__name__}") from error

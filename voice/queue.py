@@ -1,0 +1,211 @@
+"""Durable jobs: the only module that knows the workflow engine (DBOS Transact).
+
+A job is a name and a subject (an id). It is enqueued in the caller's own transaction, so that it exists
+if and only if what it is about was stored. It may run again from its start at any time: its body is
+idempotent and keeps its progress in our own rows. Arguments are ids, results nothing, and reasons of
+failure are types, so that the engine's tables hold nothing that was said.
+"""
+
+import logging
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from voice.liveness import Liveness, liveness
+
+if TYPE_CHECKING:
+    from dbos import DBOS
+
+log = logging.getLogger(__name__)
+
+APPLICATION = "samtaleklar"
+VERSION = "1"  # fixed: by default DBOS leaves a job to the program version that began it, which a deploy has ended
+WORKFLOW = "job"
+CPU_JOBS = ("transcribe",)  # one at a time; all else waits for the network and runs eight at a time
+SWEEP_SECONDS = 1.0
+LOST_LOCK_EXIT = 75  # EX_TEMPFAIL: whoever supervises starts us again
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker does for a name.
+
+    ``run(subject)`` raises to be tried again, ``attempts`` times in all, after ``base`` seconds, doubled each
+    time up to ``cap``. An exception with a true ``permanent`` attribute is not tried again. ``give_up`` notes in
+    the same transaction as the job's death what that means for the rest.
+    """
+
+    run: Callable[[str], None]
+    attempts: int = 20
+    base: float = 1.0
+    cap: float = 300.0
+    give_up: Callable[[Connection, str, str], None] = lambda connection, subject, reason: None
+
+
+@dataclass(frozen=True, slots=True)
+class Regular:
+    """Something that every worker may do, at most one of them at a time. ``cron`` has five fields, or six with seconds first."""
+
+    run: Callable[[], None]
+    cron: str
+
+
+class Queue:
+    """Puts jobs in. Light enough for the web process."""
+
+    def __init__(self, engine: Engine) -> None:
+        from dbos import DBOSClient
+
+        self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION, serializer=_serializer(), lazy=True)
+
+    def enqueue(
+        self, connection: Connection, name: str, subject: str, *, key: str | None = None, delay: float = 0.0, attempt: int = 1
+    ) -> None:
+        """Enqueue in the caller's transaction. The same name and key again is no second job, even after it is done."""
+        key = key or subject
+        options: dict[str, Any] = {
+            "workflow_name": WORKFLOW,
+            "queue_name": "cpu" if name in CPU_JOBS else "io",
+            "workflow_id": f"{name}:{key}:{attempt}",
+            "app_version": VERSION,
+        }
+        if delay > 0:
+            options["delay_seconds"] = delay
+        self._client.enqueue_in_transaction(connection, options, name, subject, key, attempt)  # type: ignore[arg-type]
+
+
+def migrate(database_url: str) -> None:
+    """Make or update the engine's own tables."""
+    from dbos import DBOS
+
+    DBOS.migrate(database_url)
+
+
+class Worker:
+    """Runs jobs until it is stopped. One in a process."""
+
+    def __init__(
+        self,
+        database_url: str,
+        engine: Engine,
+        queue: Queue,
+        jobs: Mapping[str, Job],
+        regulars: Mapping[str, Regular],
+        bury: Callable[[Connection, str, str, str], None],
+    ) -> None:
+        self._url = database_url
+        self._engine = engine
+        self._queue = queue
+        self._jobs = jobs
+        self._regulars = regulars
+        self._bury = bury
+        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._locks: Liveness = liveness(database_url)
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Work until ``stop`` is called, then finish what is under way."""
+        from dbos import DBOS
+
+        self._locks.hold(self._name)
+        DBOS(
+            config={
+                "name": APPLICATION,
+                "system_database_url": self._url,
+                "application_version": VERSION,
+                "executor_id": self._name,
+                "serializer": _serializer(),
+                "sys_db_pool_size": 10,
+                "max_executor_threads": 16,
+                "run_migrations": False,
+                "use_listen_notify": False,
+                "log_level": "WARNING",
+                "scheduler_polling_interval_sec": 1.0,
+            }
+        )
+        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=20)(self._job)
+        schedules = [self._scheduled(DBOS, name, regular) for name, regular in self._regulars.items()]
+        DBOS.launch()
+        DBOS.register_queue("io", worker_concurrency=8, polling_interval_sec=0.25, on_conflict="always_update")
+        DBOS.register_queue("cpu", worker_concurrency=1, polling_interval_sec=0.25, on_conflict="always_update")
+        DBOS.apply_schedules(schedules)
+        log.info("worker ready")
+        while not self._stop.wait(SWEEP_SECONDS):
+            self._sweep(DBOS)
+        DBOS.destroy(workflow_completion_timeout_sec=30)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _scheduled(self, dbos: "type[DBOS]", name: str, regular: Regular) -> Any:
+        def tick(_when: Any, _context: Any) -> None:
+            try:
+                regular.run()
+            except Exception as error:  # the next tick tries again
+                log.warning("%s failed: %s", name, _reason(error))
+
+        workflow = dbos.workflow(name=f"regular_{name}")(tick)
+        return {"schedule_name": name, "workflow_fn": workflow, "schedule": regular.cron, "context": None}
+
+    def _job(self, name: str, subject: str, key: str, attempt: int) -> None:
+        """The one generic workflow. It has no steps of the engine's, so that a changed program can go on with an old job."""
+        try:
+            self._jobs[name].run(subject)
+        except Exception as error:
+            self._failed(name, subject, key, attempt, error)
+
+    def _failed(self, name: str, subject: str, key: str, attempt: int, error: Exception) -> None:
+        job, reason = self._jobs[name], _reason(error)
+        last = attempt >= job.attempts or bool(getattr(error, "permanent", False))
+        log.warning("job %s attempt %d %s: %s", name, attempt, "gives up" if last else "failed", reason)
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    if last:
+                        self._bury(connection, f"{name}:{key}:{attempt}", name, reason)
+                        job.give_up(connection, subject, reason)
+                    else:
+                        wait = min(job.cap, job.base * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
+                        self._queue.enqueue(connection, name, subject, key=key, delay=wait, attempt=attempt + 1)
+                return
+            except sa.exc.DBAPIError:  # the database is away: the failure must not be lost with it
+                log.warning("job %s: its failure could not be noted yet", name)
+                time.sleep(1.0)
+
+    def _sweep(self, dbos: "type[DBOS]") -> None:
+        """Take over the jobs of workers that died, and end ourselves if others take us for dead."""
+        if self._locks.lost():
+            log.error("this worker lost its lock and ends, so that its jobs run once")
+            os._exit(LOST_LOCK_EXIT)
+        try:
+            pending = dbos.list_workflows(status="PENDING", load_input=False, load_output=False)
+            for worker in {executor for workflow in pending if (executor := workflow.executor_id) and executor != self._name}:
+                if self._locks.is_dead(worker):
+                    dbos._recover_pending_workflows([worker])
+                    self._locks.forget(worker)
+        except sa.exc.DBAPIError:
+            log.warning("the sweep could not reach the database")
+
+
+def _serializer() -> Any:
+    from dbos import DBOSPortableJSONSerializer
+
+    return DBOSPortableJSONSerializer()  # the default is pickle: whoever writes to the table could run code here
+
+
+def _reason(error: BaseException) -> str:
+    """Type and place, never the text: it may hold an address or a word."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    where = f" at {os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""  # noqa: PTH119
+    code = getattr(error, "code", "")
+    return f"{type(error).__name__}{f' {code}' if code else ''}{where}"
