@@ -1,6 +1,7 @@
 """Sound files in and out. PyAV (FFmpeg) decodes; the WAV for the telephone is written here, as it is 44 bytes and a caption."""
 
 import io
+import itertools
 import struct
 from collections.abc import Iterator
 
@@ -76,18 +77,17 @@ def _check_size(data: bytes) -> None:
 
 def _blocks(sound: bytes, rate: int) -> Iterator[Samples]:
     """The decoded and resampled sound, block by block. FFmpeg's resampler filters out what the lower rate cannot carry."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)  # whole numbers: no NaN, whatever the file holds
     seconds = 0.0
-    for frame in _frames(sound):
-        # Before resampling, since a header that claims one sample per second would make it huge.
-        seconds += frame.samples / frame.sample_rate
-        if seconds > MAX_SECONDS:
-            raise SpeechError(f"The sound is longer than {MAX_SECONDS} seconds.", permanent=True)
-        frame.pts = None  # gaps in the time stamps of a damaged file are of no interest
+    for frame in itertools.chain(_frames(sound), [None]):  # None brings out the resampler's rest
+        if frame is not None:
+            # Before resampling, since a header that claims one sample per second would make it huge.
+            seconds += frame.samples / frame.sample_rate
+            if seconds > MAX_SECONDS:
+                raise SpeechError(f"The sound is longer than {MAX_SECONDS} seconds.", permanent=True)
+            frame.pts = None  # gaps in the time stamps of a damaged file are of no interest
         for resampled in resampler.resample(frame):
-            yield resampled.to_ndarray()[0]
-    for resampled in resampler.resample(None):
-        yield resampled.to_ndarray()[0]
+            yield resampled.to_ndarray()[0] / np.float32(32768)
 
 
 def _frames(sound: bytes) -> Iterator[av.AudioFrame]:
