@@ -1,0 +1,158 @@
+"""The part of Twilio's REST API that a line needs: recordings, their sound, messages, and the erasing of calls."""
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from email.utils import format_datetime
+
+from flask import Flask, Response, jsonify, redirect, request
+from werkzeug.exceptions import HTTPException, default_exceptions
+from werkzeug.wrappers import Response as BaseResponse
+
+from voice.exchange.recordings import Message, Recording, Recordings, new_sid
+
+Answer = BaseResponse | tuple[BaseResponse, int] | tuple[str, int]
+
+
+@dataclass(slots=True)
+class Messages:
+    """The text messages that were handed in, and the numbers that cannot take any."""
+
+    sent: list[Message] = field(default_factory=list)
+    landlines: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Elsewhere:
+    """The other host to which sound may be redirected. ``leaks`` counts credentials that were sent there, which must not be."""
+
+    key: str = field(default_factory=secrets.token_hex)
+    leaks: int = 0
+
+
+def error(status: int, code: int, message: str) -> tuple[Response, int]:
+    """An error as Twilio's REST API tells it."""
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    return jsonify({"code": code, "message": message, "more_info": more, "status": status}), status
+
+
+def create_app(
+    account_sid: str, auth_tokens: Sequence[str], recordings: Recordings, messages: Messages, elsewhere: Elsewhere, ended: set[str]
+) -> Flask:
+    """The API for one account. ``ended`` takes the sids of the calls whose trace was erased."""
+    app = Flask("voice.exchange.rest")
+    root = f"/2010-04-01/Accounts/{account_sid}"
+
+    def missing() -> Answer:
+        return error(404, 20404, f"The requested resource {request.path} was not found")
+
+    def as_json(recording: Recording) -> dict[str, object]:
+        uri = f"{root}/Recordings/{recording.sid}"
+        return {
+            "sid": recording.sid,
+            "account_sid": account_sid,
+            "call_sid": recording.call_sid,
+            "status": recording.conditions.recording_status,
+            "duration": str(recording.seconds),
+            "channels": 1,
+            "source": "RecordVerb",
+            "date_created": format_datetime(recording.started),
+            "start_time": format_datetime(recording.started),
+            "api_version": "2010-04-01",
+            "uri": f"{uri}.json",
+            "media_url": request.host_url.rstrip("/") + uri,
+        }
+
+    @app.before_request
+    def authorize() -> Answer | None:
+        if request.path.startswith("/elsewhere/"):
+            return None
+        given = request.authorization
+        right = given is not None and given.username == account_sid and given.password in auth_tokens
+        return None if right else error(401, 20003, "Authenticate")
+
+    @app.get(f"{root}/Recordings/<name>")
+    def recording(name: str) -> Answer:
+        sid, _, kind = name.partition(".")
+        found = recordings.get(sid)
+        if found is None or kind not in ("", "wav", "json"):
+            return missing()
+        return jsonify(as_json(found)) if kind == "json" else sound(found)
+
+    def sound(found: Recording) -> Answer:
+        match recordings.fetch(found):
+            case "sound":
+                return Response(found.wav, content_type="audio/x-wav")
+            case "missing":
+                return missing()
+            case "empty":
+                return Response(b"", content_type="audio/x-wav")
+            case "html":
+                return Response("<!doctype html><title>Sorry</title><p>Please try again later.", content_type="text/html")
+            case "text":
+                return Response("not a sound at all", content_type="audio/x-wav")
+            case "truncated":
+                return Response(found.wav[: len(found.wav) // 2], content_type="audio/x-wav")
+            case "unauthorized":
+                return error(401, 20003, "Authenticate")
+            case "too many requests":
+                return error(429, 20429, "Too Many Requests")
+            case "broken":
+                return error(500, 20500, "Internal Server Error")
+            case "huge":
+                return Response(zeros(found.conditions.huge_bytes), content_type="audio/x-wav")
+            case "elsewhere":
+                host = request.host.replace("127.0.0.1", "localhost")
+                return redirect(f"http://{host}/elsewhere/{elsewhere.key}/{found.sid}.wav", 307)
+
+    @app.get("/elsewhere/<key>/<sid>.wav")
+    def elsewhere_sound(key: str, sid: str) -> Answer:
+        if request.authorization is not None:
+            elsewhere.leaks += 1
+            return error(400, 20001, "Credentials were sent to a host that must not have them")
+        found = recordings.get(sid)
+        return missing() if key != elsewhere.key or found is None else Response(found.wav, content_type="audio/x-wav")
+
+    @app.get(f"{root}/Recordings.json")
+    def listed() -> Answer:
+        return jsonify({"recordings": [as_json(each) for each in recordings.all()], "next_page_uri": None, "page": 0})
+
+    @app.delete(f"{root}/Recordings/<sid>.json")
+    def delete_recording(sid: str) -> Answer:
+        found = recordings.get(sid)
+        if found is None:
+            return missing()
+        return ("", 204) if recordings.delete(found) else error(500, 20500, "Internal Server Error")
+
+    @app.post(f"{root}/Messages.json")
+    def send_message() -> Answer:
+        to, sender, body = (request.form.get(name, "") for name in ("To", "From", "Body"))
+        if not (to and sender and body):
+            return error(400, 21602, "A message needs To, From and Body")
+        if to in messages.landlines:
+            return error(400, 21614, f"'To' number is not a valid mobile number: {to}")
+        message = Message(new_sid("SM"), to, sender, body)
+        messages.sent.append(message)
+        return jsonify({"sid": message.sid, "account_sid": account_sid, "to": to, "from": sender, "body": body, "status": "queued"}), 201
+
+    @app.delete(f"{root}/Calls/<sid>.json")
+    def delete_call(sid: str) -> Answer:
+        if not re.fullmatch("CA[0-9a-f]{32}", sid):
+            return missing()
+        ended.add(sid)
+        return "", 204
+
+    @app.errorhandler(HTTPException)
+    def other(problem: HTTPException) -> Answer:
+        status = problem.code or 500
+        return missing() if status == 404 else error(status, 20000 + status, default_exceptions[status].description or "")
+
+    return app
+
+
+def zeros(size: int) -> Iterator[bytes]:
+    """So many bytes of a WAV that never ends, without keeping them."""
+    yield b"RIFF" + (size - 8).to_bytes(4, "little") + b"WAVE"
+    for start in range(12, size, 65536):
+        yield bytes(min(65536, size - start))
