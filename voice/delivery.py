@@ -27,6 +27,9 @@ def build_message(mail: MailText, *, to: str, sender: str, preparation_id: str, 
     """
     fingerprint = sha256(f"{preparation_id}/{message_number}".encode()).hexdigest()[:32]
     message = EmailMessage(policy=SMTP)
+    # The content first, as it would take Content-Language into its first part. Seven bits and short lines pass every relay.
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     try:
         author = _address(sender, mail.sender_name)
         message["From"] = author
@@ -39,9 +42,6 @@ def build_message(mail: MailText, *, to: str, sender: str, preparation_id: str, 
         message["Content-Language"] = mail.language
     except ValueError:  # not one address, or a line break: what follows it would be read as a header of its own
         raise DeliveryError("a field that cannot stand in a mail", permanent=True) from None
-    # Seven bits and short lines pass every relay.
-    message.set_content(mail.text, cte="quoted-printable")
-    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     return message
 
 

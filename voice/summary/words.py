@@ -7,7 +7,7 @@ from datetime import date
 # A Danish personal number: a birthday (ddmmyy), then four digits.
 _CPR = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{2}) ?[-\u2010-\u2015]? ?\d{4}(?!\d)")
 _END = tuple(".?!…؟。！？")
-_CLOSING = "\"'”’»)]"
+_CLOSING = "\"'”’“»«)]"
 
 
 def tidy(text: str) -> str:
