@@ -1,0 +1,140 @@
+"""Prompts are rendered once, one bad prompt stops nothing, and a voice out of reach is not asked for ever."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.dtmf_transcriber import dtmf_wav
+from voice.errors import SpeechError
+from voice.prompts import Guide, Prompt, Prompts
+from voice.speech import VoiceId
+from voice.speech.audio import decode
+from voice.speech.rendering import RenderReport, render
+from voice.speech.sounds import RATE, sound_key
+
+Save = Callable[[str, bytes], None]
+
+TEMPORARY = SpeechError("The voice could not be reached.")
+PERMANENT = SpeechError("The text cannot be said.", permanent=True)
+
+
+class Voice:
+    """Speaks in telephone keys; ``faults`` are texts that fail."""
+
+    voice = VoiceId("keys", "da", "1")
+
+    def __init__(self, faults: dict[str, SpeechError] | None = None) -> None:
+        self.faults = faults or {}
+        self.asked: list[str] = []
+
+    def synthesize(self, text: str, language: str) -> bytes:
+        self.asked.append(text)
+        if text in self.faults:
+            raise self.faults[text]
+        return dtmf_wav("1")
+
+
+def content(*texts: str, language: str = "da") -> Prompts:
+    """Content with these texts as the introductions of as many guides; their ids are 0/intro, 1/intro, ..."""
+    guides = (Guide(str(n), "", Prompt(f"{n}/menu", "Tast 1."), Prompt(f"{n}/intro", text), ()) for n, text in enumerate(texts))
+    return Prompts(language, {}, {}, {}, tuple(guides))
+
+
+def key(text: str, language: str = "da") -> str:
+    return sound_key(text, language, Voice.voice)
+
+
+@pytest.fixture
+def saved() -> dict[str, bytes]:
+    return {}
+
+
+@pytest.fixture
+def save(saved: dict[str, bytes]) -> Save:
+    return saved.__setitem__
+
+
+def test_every_prompt_is_rendered_for_the_telephone_with_its_text_as_caption(saved: dict[str, bytes], save: Save) -> None:
+    report = render([content("Goddag på øen.")], Voice(), (), save)
+    assert report == RenderReport(rendered=2, kept=0, missing=())
+    assert set(saved) == {key("Tast 1."), key("Goddag på øen.")}
+    assert "Goddag på øen.".encode() in saved[key("Goddag på øen.")]
+    assert decode(saved[key("Tast 1.")], RATE).size
+
+
+def test_the_same_text_is_said_once_for_each_language(saved: dict[str, bytes], save: Save) -> None:
+    voice = Voice()
+    report = render([content("Goddag.", "Goddag."), content("Goddag.", language="nn")], voice, (), save)
+    assert report.rendered == len(saved) == 4
+    assert sorted(voice.asked) == ["Goddag.", "Goddag.", "Tast 1.", "Tast 1."]
+
+
+def test_what_is_there_already_is_kept_and_not_asked_for(saved: dict[str, bytes], save: Save) -> None:
+    voice = Voice()
+    report = render([content("Goddag.")], voice, {key("Tast 1.")}, save)
+    assert report == RenderReport(rendered=1, kept=1, missing=())
+    assert voice.asked == ["Goddag."]
+
+
+def test_a_second_run_has_nothing_to_do(saved: dict[str, bytes], save: Save) -> None:
+    render([content("Goddag.")], Voice(), (), save)
+    assert render([content("Goddag.")], Voice(), saved.keys(), save) == RenderReport(rendered=0, kept=2, missing=())
+
+
+@pytest.mark.parametrize("fault", [TEMPORARY, PERMANENT])
+def test_one_bad_prompt_does_not_stop_the_rest_and_is_named_with_its_reason(save: Save, fault: SpeechError) -> None:
+    report = render([content("a.", "b.", "c.")], Voice({"b.": fault}), (), save)
+    assert report == RenderReport(rendered=3, kept=0, missing=(("1/intro", str(fault)),))
+
+
+def test_all_prompts_that_share_a_missing_text_are_named(save: Save) -> None:
+    report = render([content("a.", "b.", "a.")], Voice({"a.": PERMANENT}), (), save)
+    assert [prompt_id for prompt_id, _ in report.missing] == ["0/intro", "2/intro"]
+
+
+def test_a_sound_that_cannot_be_decoded_is_a_missing_prompt_too(save: Save) -> None:
+    class Mumbling(Voice):
+        def synthesize(self, text: str, language: str) -> bytes:
+            return b"mumble" if text == "a." else super().synthesize(text, language)
+
+    report = render([content("a.", "b.")], Mumbling(), (), save)
+    assert report == RenderReport(rendered=2, kept=0, missing=(("0/intro", "The sound cannot be decoded."),))
+
+
+def test_after_three_temporary_faults_in_a_row_it_stops_asking_and_names_the_rest(save: Save) -> None:
+    voice = Voice(dict.fromkeys("bcd", TEMPORARY))
+    report = render([content(*"abcdef")], voice, (), save)
+    assert voice.asked == ["Tast 1.", "a", "b", "c", "d"]
+    assert report.rendered == 2
+    assert [prompt_id for prompt_id, _ in report.missing] == ["1/intro", "2/intro", "3/intro", "4/intro", "5/intro"]
+    assert "3 times in a row" in report.missing[-1][1]
+
+
+def test_faults_that_are_not_in_a_row_do_not_stop_it(save: Save) -> None:
+    voice = Voice(dict.fromkeys("abdeg", TEMPORARY))
+    assert render([content(*"abcdefgh")], voice, (), save).rendered == 4
+    assert len(voice.asked) == 9
+
+
+def test_bad_texts_alone_never_stop_it(save: Save) -> None:
+    voice = Voice(dict.fromkeys("abcde", PERMANENT))
+    assert render([content(*"abcdef")], voice, (), save).rendered == 2
+    assert len(voice.asked) == 7
+
+
+def test_what_was_rendered_is_saved_before_the_next_is_asked_for(saved: dict[str, bytes], save: Save) -> None:
+    class Interrupted(Voice):
+        def synthesize(self, text: str, language: str) -> bytes:
+            if text == "b.":
+                raise KeyboardInterrupt
+            return super().synthesize(text, language)
+
+    with pytest.raises(KeyboardInterrupt):
+        render([content("a.", "b.")], Interrupted(), (), save)
+    assert set(saved) == {key("Tast 1."), key("a.")}
+
+
+def test_progress_counts_the_sounds_that_are_wanted_up_to_the_end(save: Save) -> None:
+    steps: list[tuple[int, int]] = []
+    render([content("a.", "b.", "c.")], Voice({"b.": PERMANENT}), {key("a.")}, save, lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 3), (2, 3), (3, 3)]

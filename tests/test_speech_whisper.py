@@ -1,0 +1,152 @@
+"""The recogniser with a real model, its voice gate and its doubts; and the stand-in for it that other tests use."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SHARED, must_run
+from tests.dtmf_transcriber import KEYS, DtmfTranscriber, dtmf_wav
+from tests.speech_contract import TranscriberContract, silence_wav
+from voice.config import ROOT
+from voice.speech.audio import telephone_wav
+from voice.speech.espeak import EspeakSynthesizer
+from voice.speech.models import find_model
+from voice.speech.whisper import WhisperTranscriber, is_unsure
+
+NONSPEECH = (
+    "breathing",
+    "dialtone",
+    "digital_silence_10s",
+    "dtmf5",
+    "holdmusic",
+    "linenoise_-30dB_10s",
+    "linenoise_-50dB_10s",
+    "linenoise_30s",
+    "linenoise_60s",
+    "traffic_brown_10s",
+)
+
+
+def clip(name: str) -> bytes:
+    """A reference recording. It is not part of the project."""
+    path = SHARED / "audio" / f"{name}.wav"
+    if not path.exists():
+        must_run(f"the reference recording {name} is not here")
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> WhisperTranscriber:
+    return WhisperTranscriber(find_model("base", tmp_path_factory.mktemp("models")), threads=2)
+
+
+class TestWhisper(TranscriberContract):
+    @pytest.fixture
+    def transcriber(self, whisper: WhisperTranscriber) -> WhisperTranscriber:
+        return whisper
+
+    @pytest.fixture
+    def spoken(self) -> bytes:
+        """Made by espeak, which Whisper base hears as speech but does not understand."""
+        return telephone_wav(EspeakSynthesizer().synthesize("Jeg er træt, når jeg kommer hjem.", "da"), caption="")
+
+
+class TestDtmf(TranscriberContract):
+    @pytest.fixture
+    def transcriber(self) -> DtmfTranscriber:
+        return DtmfTranscriber()
+
+    @pytest.fixture
+    def spoken(self) -> bytes:
+        return dtmf_wav("4711")
+
+    @pytest.mark.parametrize("keys", [KEYS, *KEYS, "1122", "000"])
+    def test_it_writes_exactly_the_keys_it_hears(self, transcriber: DtmfTranscriber, keys: str) -> None:
+        assert transcriber.transcribe(dtmf_wav(keys), "da").text == " ".join(keys)
+
+    def test_speech_is_not_keys_to_it(self, transcriber: DtmfTranscriber) -> None:
+        speech = EspeakSynthesizer().synthesize("En to tre fire fem seks syv otte ni ti.", "da")
+        assert not transcriber.transcribe(speech, "da").spoken
+
+
+class TestPeopleOnTheTelephone:
+    def test_counting_is_understood(self, whisper: WhisperTranscriber) -> None:
+        transcript = whisper.transcribe(clip("human/u0013002"), "da")
+        words = transcript.text.lower().replace(",", " ").replace(".", " ").split()
+        numbers = ("1 en", "2 to", "3 tre", "4 fire", "5 fem", "6 seks", "7 syv", "8 otte")
+        assert sum(any(form in words for form in number.split()) for number in numbers) >= 5
+        assert 3 < transcript.speech_seconds < 5.3
+        assert not transcript.unsure
+
+    def test_a_short_sentence_is_understood_and_marked_as_unsure_because_it_is_short(self, whisper: WhisperTranscriber) -> None:
+        transcript = whisper.transcribe(clip("human/u0042018"), "da")
+        assert transcript.text.startswith("Det er også på tid")
+        assert transcript.unsure
+
+
+class TestVoiceGate:
+    @pytest.mark.parametrize("name", NONSPEECH)
+    def test_noise_has_no_words(self, whisper: WhisperTranscriber, name: str) -> None:
+        transcript = whisper.transcribe(clip(f"nonspeech/{name}"), "da")
+        assert (transcript.text, transcript.spoken, transcript.unsure) == ("", False, False)
+
+    def test_without_speech_the_model_is_not_even_loaded(self, tmp_path: Path) -> None:
+        transcriber = WhisperTranscriber(tmp_path / "no model here", threads=1)
+        assert not transcriber.transcribe(silence_wav(2), "da").spoken
+
+
+def test_faster_whisper_is_told_that_there_is_no_network_before_it_asks() -> None:
+    program = "import voice.speech.whisper, huggingface_hub.constants as hub; print(hub.HF_HUB_OFFLINE)"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "True"
+
+
+@dataclass
+class Piece:
+    """A piece of a transcript that the model was sure of, unless told otherwise."""
+
+    text: str = "jeg er glad for mit arbejde"
+    avg_logprob: float = -0.3
+    compression_ratio: float = 1.2
+    tokens: tuple[int, ...] = tuple(range(10))
+
+
+class TestDoubt:
+    def test_a_clear_answer_is_sure(self) -> None:
+        assert not is_unsure([Piece(), Piece()], 4.0)
+
+    @pytest.mark.parametrize(
+        ("pieces", "speech"),
+        [
+            ([Piece(avg_logprob=-0.81)], 4.0),
+            ([Piece()], 1.4),
+            ([Piece()], 6.1),
+            ([Piece(), Piece(compression_ratio=2.5)], 4.0),
+            ([Piece(text=" ", tokens=())], 4.0),
+            ([], 4.0),
+        ],
+        ids=["low confidence", "very short", "too few words", "going round in circles", "no words", "nothing at all"],
+    )
+    def test_an_answer_is_unsure_for_each_of_its_reasons_alone(self, pieces: list[Piece], speech: float) -> None:
+        assert is_unsure(pieces, speech)
+
+    @pytest.mark.parametrize(
+        ("pieces", "speech"),
+        [
+            ([Piece(avg_logprob=-0.79)], 4.0),
+            ([Piece()], 1.6),
+            ([Piece()], 5.9),
+            ([Piece(text="det ved jeg")], 3.0),
+            ([Piece(compression_ratio=2.3)], 4.0),
+        ],
+    )
+    def test_just_inside_the_limits_it_is_sure(self, pieces: list[Piece], speech: float) -> None:
+        assert not is_unsure(pieces, speech)
+
+    def test_a_long_piece_weighs_more_than_a_short_one(self) -> None:
+        short, long = tuple(range(5)), tuple(range(50))
+        assert is_unsure([Piece(avg_logprob=-1.0, tokens=long), Piece(tokens=short)], 5.0)
+        assert not is_unsure([Piece(avg_logprob=-1.0, tokens=short), Piece(tokens=long)], 5.0)
