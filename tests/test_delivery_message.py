@@ -67,6 +67,10 @@ def test_the_same_preparation_and_number_give_the_same_id_and_others_do_not() ->
     assert "p1" not in message_id()
 
 
+def test_the_same_mail_is_the_same_bytes() -> None:
+    assert bytes(built()) == bytes(built())
+
+
 def test_a_long_id_is_written_in_one_piece() -> None:
     message = built(sender="linjen@et-meget-langt-navn-paa-en-virksomhed.og-en-afdeling.example.dk")
     assert message["Message-ID"].encode() in bytes(message).replace(b"\r\n ", b" ")

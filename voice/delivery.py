@@ -21,7 +21,8 @@ _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
 def build_message(mail: MailText, *, to: str, sender: str, preparation_id: str, message_number: int, date: datetime) -> EmailMessage:
-    """One mail to one recipient. The same preparation and number give the same Message-ID, so that a mail sent twice shows as one.
+    """One mail to one recipient. The same arguments give the same bytes, and the same preparation and number the same Message-ID,
+    so that a mail that is sent twice shows as one.
 
     ``date`` knows its time zone. Raises a permanent DeliveryError when a field cannot stand in a mail.
     """
@@ -30,6 +31,7 @@ def build_message(mail: MailText, *, to: str, sender: str, preparation_id: str, 
     # The content first, as it would take Content-Language into its first part. Seven bits and short lines pass every relay.
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    message.set_boundary(f"=_{fingerprint}")  # no chance in it, and "=_" cannot stand in quoted-printable text
     try:
         author = _address(sender, mail.sender_name)
         message["From"] = author
