@@ -80,6 +80,15 @@ class TestDecode:
         assert strength(samples, 1000) == pytest.approx(0.3, rel=0.02)
         assert strength(samples, 2000) < 0.001  # where 6000 Hz would appear
 
+    @pytest.mark.parametrize("rate", [11025, 16000, 24000, 44100])
+    def test_another_rate_loses_nothing_at_the_end(self, rate: int) -> None:
+        assert decode(wav(tone(1000, rate=rate), rate), RATE).size == RATE
+
+    def test_a_file_that_changes_its_format_midway_is_refused(self) -> None:
+        halves = (encoded(tone(1000, rate=rate), rate, "mp3", "libmp3lame") for rate in (24000, 44100))
+        with pytest.raises(SpeechError, match="cannot be decoded"):
+            decode(b"".join(halves), RATE)
+
     def test_of_a_file_that_is_cut_short_the_rest_is_read(self) -> None:
         whole = wav(tone(1000))
         assert decode(whole[: HEADER + 8000], RATE).size == pytest.approx(4000, abs=10)

@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +99,20 @@ class TestVoiceGate:
     def test_without_speech_the_model_is_not_even_loaded(self, tmp_path: Path) -> None:
         transcriber = WhisperTranscriber(tmp_path / "no model here", threads=1)
         assert not transcriber.transcribe(silence_wav(2), "da").spoken
+
+    def test_one_recording_is_listened_to_at_a_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        listening = threading.Semaphore(1)
+
+        def gate(*_: object, **__: object) -> list[dict[str, int]]:
+            assert listening.acquire(blocking=False), "another one is being listened to"
+            time.sleep(0.01)
+            listening.release()
+            return []
+
+        monkeypatch.setattr("voice.speech.whisper.get_speech_timestamps", gate)
+        transcriber = WhisperTranscriber(tmp_path, threads=1)
+        with ThreadPoolExecutor(4) as threads:
+            assert len(list(threads.map(lambda sound: transcriber.transcribe(sound, "da"), [silence_wav(1)] * 4))) == 4
 
 
 def test_faster_whisper_is_told_that_there_is_no_network_before_it_asks() -> None:
