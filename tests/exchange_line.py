@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from voice.exchange import Conditions, Exchange, Heard, media
 from voice.exchange.conversation import Entry
 
 ACCOUNT = "AC" + "0" * 31 + "1"
-TOKEN = "12345"  # noqa: S105
+TOKEN = "12345"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Asked:
 
     method: str
     path: str
-    url: str
+    query: str  # as it was written
     form: dict[str, str]
     headers: dict[str, str]
     params: dict[str, str]
@@ -51,7 +52,7 @@ class Line:
     def answer(self) -> Response:
         form = request.form.to_dict()
         headers = dict(request.headers)
-        self.asked.append(Asked(request.method, request.path, request.url, form, headers, request.values.to_dict()))
+        self.asked.append(Asked(request.method, request.path, request.query_string.decode(), form, headers, request.values.to_dict()))
         answer = self.answers.get(request.path, Response("nothing here", 404))
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
@@ -70,7 +71,7 @@ def serving() -> Iterator[Line]:
     app = Flask("line")
     app.add_url_rule("/<path:path>", view_func=lambda path: line.answer(), methods=["GET", "POST"])
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     line.url = f"http://127.0.0.1:{server.server_port}"
     try:

@@ -14,12 +14,12 @@ that a call of five minutes takes a second. Twilio's own words are used througho
     conditions   everything that Twilio may do and seldom does
 """
 
-from voice.exchange.call import CallRecord
 from voice.exchange.conditions import Conditions
 from voice.exchange.conversation import Conversation, Entry
 from voice.exchange.errors import CallError, FetchError, ScriptError, TwimlError
 from voice.exchange.exchange import Exchange
 from voice.exchange.handset import Handset, Heard
+from voice.exchange.record import CallRecord
 from voice.exchange.script import Script
 from voice.exchange.scripted import ScriptedHandset
 

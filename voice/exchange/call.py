@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import urljoin, urlsplit
 
-from voice.exchange import media, twiml
+from voice.exchange import media, twiml, verbs
 from voice.exchange.callbacks import Callbacks
 from voice.exchange.conditions import Conditions
-from voice.exchange.conversation import Conversation
 from voice.exchange.errors import CallError, FetchError
 from voice.exchange.handset import Handset
 from voice.exchange.listening import Recorded, gather, record
+from voice.exchange.record import CallRecord, Webhook
 from voice.exchange.recordings import Recording, Recordings
-from voice.exchange.twiml import Gather, Hangup, Pause, Play, Prompt, Record, Redirect, Reject, Say
+from voice.exchange.verbs import Gather, Hangup, Pause, Play, Prompt, Record, Redirect, Reject, Say
 from voice.exchange.web import Reply, Request, Web
 from voice.exchange.wire import CallerHungUp, CallTooLong, Wire
 
@@ -40,33 +40,9 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
-    """A request that the call made, and what came of it: the HTTP status, or the error's text."""
-
-    at: float
-    request: Request
-    result: int | str
-
-
-@dataclass(slots=True)
-class CallRecord:
-    """All there is to know about a call when it is over."""
-
-    sid: str
-    from_number: str
-    to_number: str
-    status: str = "ringing"
-    conversation: Conversation = field(default_factory=Conversation)
-    errors: list[CallError] = field(default_factory=list)
-    webhooks: list[Webhook] = field(default_factory=list)
-    recordings: list[Recording] = field(default_factory=list)
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class _Document:
     url: str
-    verbs: tuple[twiml.Verb, ...]
+    verbs: tuple[verbs.Verb, ...]
 
     def address(self, url: str | None) -> str:
         """A URL in this document: relative ones are relative to it, none at all is its own."""
@@ -78,7 +54,7 @@ class _Next:
     """The request that brings the next document."""
 
     url: str
-    method: twiml.Method = "POST"
+    method: verbs.Method = "POST"
     params: Mapping[str, str] = field(default_factory=dict)
     is_action: bool = False
 

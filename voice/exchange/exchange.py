@@ -6,10 +6,11 @@ from typing import Self
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from voice.exchange.call import Call, CallRecord, Line
+from voice.exchange.call import Call, Line
 from voice.exchange.callbacks import Callbacks, Delivery
 from voice.exchange.conditions import Conditions
 from voice.exchange.handset import Handset
+from voice.exchange.record import CallRecord
 from voice.exchange.recordings import Message, Recording, Recordings, new_sid
 from voice.exchange.rest import Elsewhere, Messages, create_app
 from voice.exchange.script import Script
@@ -48,7 +49,7 @@ class Exchange:
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
         self.api_base_url = f"http://127.0.0.1:{self._server.server_port}"
         self._line = Line(account_sid, auth_tokens[0], voice_url, status_url, fallback_url, self.api_base_url)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="exchange-rest", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="exchange-rest", daemon=True)
 
     def start(self) -> Self:
         self._thread.start()

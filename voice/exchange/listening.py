@@ -6,7 +6,7 @@ from typing import Literal
 
 from voice.exchange import media
 from voice.exchange.handset import Heard
-from voice.exchange.twiml import Gather, Record
+from voice.exchange.verbs import Gather, Record
 from voice.exchange.wire import CallerHungUp, Wire
 
 BEEP = media.tone(0.2)
@@ -68,11 +68,6 @@ class Recorded:
     silent: bool
     ended_by: Literal["silence", "key", "length", "hang-up"]
     digits: str = ""
-
-    @property
-    def seconds(self) -> int:
-        """The untrimmed length in whole seconds, rounded to the nearest."""
-        return int(media.seconds(self.pcm) + 0.5)
 
 
 def record(wire: Wire, verb: Record) -> Recorded:

@@ -19,7 +19,7 @@ SILENCE = bytes(FRAME_BYTES)
 SPEECH_DBFS = -45
 _SPEECH_POWER = (32768 * 10 ** (SPEECH_DBFS / 20)) ** 2
 
-# The types that <Play> takes. Those with a value have no header, so the decoder must be told.
+# The types that <Play> takes. Those with a value have no header, so the decoder must be told what they are.
 CONTENT_TYPES: dict[str, str | None] = {
     **dict.fromkeys(("audio/mpeg", "audio/wav", "audio/wave", "audio/x-wav", "audio/aiff", "audio/x-aifc", "audio/x-aiff")),
     **dict.fromkeys(("audio/x-gsm", "audio/gsm"), "gsm"),
@@ -72,8 +72,10 @@ def decode(body: bytes, content_type: str) -> bytes:
         raise FetchError(12300, f"<Play> takes no {kind or 'file without a Content-Type'}")
     if body[:4] == b"RIFF" and (pcm := _plain_wav(body)) is not None:
         return pcm
+    headless = CONTENT_TYPES[kind]
+    options = {"sample_rate": str(RATE)} if headless else {}
     try:
-        with av.open(io.BytesIO(body), "r", format=CONTENT_TYPES[kind]) as container:
+        with av.open(io.BytesIO(body), "r", format=headless, options=options) as container:
             resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
             parts = [
                 out.to_ndarray().tobytes()

@@ -29,6 +29,7 @@ class Recording:
 
     @property
     def seconds(self) -> int:
+        """The untrimmed length in whole seconds, rounded to the nearest."""
         return int(media.seconds(self.pcm) + 0.5)
 
     @property

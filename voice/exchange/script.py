@@ -75,7 +75,7 @@ Step = Expect | Key | Words | Speech | Silence | HangUp
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScriptLine:
     """A step with its place in the file."""
 
     number: int
@@ -86,7 +86,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Script:
     name: str
-    lines: tuple[Line, ...] = ()
+    lines: tuple[ScriptLine, ...] = ()
     from_number: str = "+4520123456"
     to_number: str = "+4570123456"
     conditions: Conditions = field(default_factory=Conditions)
@@ -158,7 +158,7 @@ class _Reader:
     def __init__(self, folder: Path, speak: Speak | None) -> None:
         self._folder = folder
         self._speak = speak
-        self.lines: list[Line] = []
+        self.lines: list[ScriptLine] = []
         self.settings: dict[str, Any] = {}
 
     def read(self, number: int, line: str) -> None:
@@ -170,7 +170,7 @@ class _Reader:
                 return
         for pattern, step in _STEPS:
             if match := re.fullmatch(pattern, line):
-                self.lines.append(Line(number, line, step(self, match)))
+                self.lines.append(ScriptLine(number, line, step(self, match)))
                 return
         raise ValueError(f"not understood: {line}")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from voice.exchange import media
 from voice.exchange.conversation import Entry
 from voice.exchange.handset import Heard
-from voice.exchange.script import Expect, HangUp, Key, Line, Script, Silence, Speech, Step, Words
+from voice.exchange.script import Expect, HangUp, Key, Script, ScriptLine, Silence, Speech, Step, Words
 
 _KEY_GAP = media.FRAMES_PER_SECOND // 5  # between two keys that are pressed one after the other
 
@@ -29,13 +29,13 @@ class ScriptedHandset:
         left = self._script.lines[self._done :]
         return [self._problem(line) for line in left[:1]] + [f"{self._at(line)} not reached: {line.text}" for line in left[1:]]
 
-    def _problem(self, line: Line) -> str:
+    def _problem(self, line: ScriptLine) -> str:
         if isinstance(line.step, Expect):
             heard = " / ".join(self._said[self._since :]) or "nothing"
             return f"{self._at(line)} the line did not say “{line.step.text}”. It said: {heard}"
         return f"{self._at(line)} the call was over before this could be done: {line.text}"
 
-    def _at(self, line: Line) -> str:
+    def _at(self, line: ScriptLine) -> str:
         return f"{self._script.name}:{line.number}:"
 
     def notice(self, entry: Entry) -> None:

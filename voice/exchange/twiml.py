@@ -7,90 +7,18 @@ refused, so that a mistake cannot pass unseen. What the exchange does not carry 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from xml.etree import ElementTree
 
 from voice.exchange.errors import TwimlError
+from voice.exchange.verbs import Gather, Hangup, Pause, Play, Prompt, Record, Redirect, Reject, Say, Verb
 
 MAX_BYTES = 64 * 1024
-KEYS = "1234567890*#"
 # Twilio's current table. Older names are gone from it, and the basic voices speak no Danish.
 DANISH_VOICES = frozenset(
     {"Polly.Mads", "Polly.Naja", "Polly.Sofie-Neural"}
     | {f"Google.da-DK-{kind}-{letter}" for kind in ("Standard", "Wavenet") for letter in "FG"}
 )
-
-Method = Literal["GET", "POST"]
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    text: str
-    breaks: float = 0.0  # seconds of <break> inside the text
-    voice: str | None = None
-    language: str | None = None
-    loop: int = 1  # 0: until the caller hangs up
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    url: str
-    loop: int = 1  # 0: until the caller hangs up
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    length: int = 1
-
-
-Prompt = Say | Play | Pause
-
-
-@dataclass(frozen=True, slots=True)
-class Gather:
-    prompts: tuple[Prompt, ...] = ()
-    input: str = "dtmf"
-    action: str | None = None  # None: the document's own URL
-    method: Method = "POST"
-    timeout: int = 5
-    num_digits: int | None = None
-    finish_on_key: str = "#"
-    action_on_empty_result: bool = False
-    language: str = "en-US"
-    speech_timeout: str | None = None
-    speech_model: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    action: str | None = None  # None: the document's own URL
-    method: Method = "POST"
-    timeout: int = 5  # 0: silence does not end it
-    finish_on_key: str = KEYS
-    max_length: int = 3600
-    play_beep: bool = True
-    recording_status_callback: str | None = None
-    recording_status_callback_method: Method = "POST"
-    recording_status_callback_event: tuple[str, ...] = ("completed",)
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    url: str
-    method: Method = "POST"
-
-
-@dataclass(frozen=True, slots=True)
-class Hangup:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    reason: Literal["rejected", "busy"] = "rejected"
-
-
-Verb = Prompt | Gather | Record | Redirect | Hangup | Reject
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import urllib3
 from twilio.request_validator import RequestValidator
 
 from voice.exchange.errors import FetchError
-from voice.exchange.twiml import Method
+from voice.exchange.verbs import Method
 
 MAX_REDIRECTS = 10
 _Failure = Literal["ct", "rt", "4xx", "5xx"]
@@ -117,6 +117,9 @@ class Web:
     def _send(
         self, url: str, method: Method, params: Mapping[str, str], request: Request, overrides: Overrides, deadline: float
     ) -> urllib3.BaseHTTPResponse:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            raise FetchError(11100, "not a URL of http or https, or one with a password, which this exchange does not send", url)
         headers = {"User-Agent": "TwilioProxy/1.1", "Accept": "*/*", "I-Twilio-Idempotency-Token": request.token}
         if request.signed:
             headers["X-Twilio-Signature"] = self._validator.compute_signature(_as_signed(url), params)
@@ -170,6 +173,4 @@ def _failed(error: urllib3.exceptions.HTTPError, url: str) -> _Failed:
             return _Failed("ct", FetchError(11205, "no connection", url))
         case urllib3.exceptions.ReadTimeoutError():
             return _Failed("rt", FetchError(11205, "no answer in time", url))
-        case urllib3.exceptions.LocationValueError():
-            return _Failed("4xx", FetchError(11100, f"not a URL: {error}", url))
     return _Failed("ct", FetchError(11206, f"the connection broke off: {error}", url))
