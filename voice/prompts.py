@@ -92,6 +92,7 @@ class Guide:
     """A set of questions. The id is the file's name."""
 
     id: str
+    order: int  # its place in the menu
     title: str  # in the mail; no word of health
     menu: Prompt  # the option, said before its key
     intro: Prompt
@@ -161,7 +162,7 @@ def load(folder: Path) -> Prompts:
         shared.wrong("words.numbers", f"needs the number words from one to {MAX_QUESTIONS}")
     count = phrases["count"][0].text if phrases["count"] else ""
     files = sorted(path for path in folder.glob("*.toml") if path.name != "phrases.toml")
-    guides = tuple(_guide(_Table(path, problems), count, words["numbers"]) for path in files)
+    guides = tuple(sorted((_guide(_Table(path, problems), count, words["numbers"]) for path in files), key=lambda guide: guide.order))
     if not guides:
         problems.append(f"{folder}: there is no guide: add a .toml file with questions")
     if len(guides) > 4:
@@ -169,6 +170,23 @@ def load(folder: Path) -> Prompts:
     if problems:
         raise PromptError(problems)
     return Prompts(folder.name, phrases, words, mail, guides)
+
+
+def load_all(folder: Path) -> tuple[Prompts, ...]:
+    """Every language's content below a folder. Raises PromptError with the problems of all of them."""
+    languages = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not languages:
+        raise PromptError([f"{folder}: there is no language here: add a folder such as da with phrases.toml and guides"])
+    loaded: list[Prompts] = []
+    problems: list[str] = []
+    for language in languages:
+        try:
+            loaded.append(load(language))
+        except PromptError as error:
+            problems += error.problems
+    if problems:
+        raise PromptError(problems)
+    return tuple(loaded)
 
 
 def _guide(table: "_Table", count: str, numbers: tuple[str, ...]) -> Guide:
@@ -186,6 +204,7 @@ def _guide(table: "_Table", count: str, numbers: tuple[str, ...]) -> Guide:
         table.wrong("question.important", "exactly one question of a guide must be marked important = true")
     guide = Guide(
         id=guide_id,
+        order=table.number("order"),
         title=table.text("title"),
         menu=Prompt(f"{guide_id}/menu", table.text("menu", spoken=True)),
         intro=Prompt(f"{guide_id}/intro", table.text("intro", spoken=True)),
@@ -287,6 +306,12 @@ class _Table:
             self.wrong(key, f"is {value!r}; it can be {' or '.join(allowed)}")
             return default
         return value
+
+    def number(self, key: str) -> int:
+        value = self._get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            self.wrong(key, "must be a whole number, without quotation marks")
+        return value if isinstance(value, int) else 0
 
     def flag(self, key: str) -> bool:
         self._seen.add(key)

@@ -23,7 +23,7 @@ class Provider:
         self._base = config.twilio_api_base_url
         self._account = config.twilio_account_sid
         self._headers = urllib3.make_headers(basic_auth=f"{config.twilio_account_sid}:{config.twilio_auth_tokens[0]}")
-        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
+        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False, maxsize=8)
 
     def recording(self, recording_sid: str) -> bytes:
         """The recording's WAV file. A 404 is normal at first, so it is worth asking again."""

@@ -131,7 +131,12 @@ class Worker:
                 "scheduler_polling_interval_sec": 1.0,
             }
         )
-        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=20)(self._job)
+
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=20)
+        def job(name: str, subject: str, key: str, attempt: int) -> None:
+            """The one generic workflow. It has no steps of the engine's, so that a changed program can go on with an old job."""
+            self._job(name, subject, key, attempt)
+
         schedules = [self._scheduled(DBOS, name, regular) for name, regular in self._regulars.items()]
         DBOS.launch()
         DBOS.register_queue("io", worker_concurrency=8, polling_interval_sec=0.25, on_conflict="always_update")
@@ -156,7 +161,6 @@ class Worker:
         return {"schedule_name": name, "workflow_fn": workflow, "schedule": regular.cron, "context": None}
 
     def _job(self, name: str, subject: str, key: str, attempt: int) -> None:
-        """The one generic workflow. It has no steps of the engine's, so that a changed program can go on with an old job."""
         try:
             self._jobs[name].run(subject)
         except Exception as error:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from flask import Flask, Response, request
 from twilio.request_validator import RequestValidator
 
-OPEN = frozenset({"healthz", "sound"})  # endpoints that hold nothing of anybody's
+OPEN = frozenset({"healthz", "sounds.sound"})  # endpoints that hold nothing of anybody's
 
 
 def guard(app: Flask, base_url: str, account_sid: str, tokens: Collection[str], open_endpoints: Collection[str] = OPEN) -> None:

@@ -1,0 +1,146 @@
+"""The same properties through the web process: signed webhooks in, TwiML out, with the news of recordings in any order."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.caller import Caller
+from tests.conftest import TEST_PROMPTS
+from tests.web import Web
+from voice import store
+from voice.dialogue.events import HANGUP, SILENCE, CallStarted, Event, HungUp, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
+from voice.dialogue.session import Session
+from voice.dialogue.turn import Hangup, Menu, Record, Turn, Wait
+from voice.prompts import Prompt, load
+
+PROMPTS = load(TEST_PROMPTS / "da")
+BY_TEXT = {prompt.text: prompt for prompt in PROMPTS}
+
+
+class WebLine:
+    """Obeys the TwiML: every URL that it asks for was found in the reply before."""
+
+    def __init__(self, web: Web, call_sid: str) -> None:
+        self.web = web
+        self.call_sid = call_sid
+        self.urls: dict[str, str] = {}
+        self.base = "/calls"
+        self.late: list[tuple[str, dict[str, str]]] = []
+        self.recordings = 0
+
+    @property
+    def session(self) -> Session:
+        with store.reading(self.web.engine) as look:
+            return Session.from_json(store.locked_call(look, self.call_sid).session)
+
+    def happens(self, event: Event) -> Turn:
+        match event:
+            case CallStarted():
+                self.last = ("/calls", {})
+            case HungUp():
+                self.last = ("/calls/status", {"CallStatus": "completed"})
+            case KeysPressed(keys):
+                self.last = (self.urls["gather"], {"Digits": keys})
+            case WordsHeard(words):
+                self.last = (self.urls["gather"], {"SpeechResult": words} if words else {})
+            case NoInput():
+                self.last = (self.urls["redirect"], {})
+            case UtteranceRecorded(recording, seconds, ended_by):
+                digits = {SILENCE: "", HANGUP: "hangup"}.get(ended_by, ended_by)
+                action = (self.urls["action"], {"RecordingSid": recording, "RecordingDuration": str(seconds), "Digits": digits})
+                return self._recorded(action, recording)
+        return self._post(*self.last)
+
+    def happens_again(self) -> Turn:
+        return self._post(*self.last)
+
+    def deliver_late_news(self) -> None:
+        for path, form in reversed(self.late):
+            assert self.web.post(path, {"CallSid": self.call_sid, **form}).status_code == 204
+
+    def _recorded(self, action: tuple[str, dict[str, str]], recording: str) -> Turn:
+        """The action and the status callback are separate requests: before, after, twice, or much later."""
+        self.last = action
+        self.recordings += 1
+        news = (self.urls["news"], {"RecordingSid": recording, "RecordingStatus": "completed", "RecordingDuration": "3"})
+        order = self.recordings % 4
+        if order in (0, 1):
+            self.late.append(news)
+            self.deliver_late_news() if order else None
+        turn = self._post(*action)
+        if order in (2, 3):
+            self.late.append(news)
+        if order == 3:
+            self.deliver_late_news()
+        return turn
+
+    def _post(self, path: str, form: dict[str, str]) -> Turn:
+        response = self.web.post(path, {"CallSid": self.call_sid, **form}, base=self.base)
+        if path == "/calls/status":
+            assert response.status_code == 204
+            return Turn((), Hangup())
+        assert response.status_code == 200
+        return self._read(response.text)
+
+    def _read(self, xml: str) -> Turn:
+        """The Turn that the TwiML stands for, from nothing but the TwiML."""
+        response = ElementTree.fromstring(xml)
+        verbs = [verb.tag for verb in response]
+        say = tuple(BY_TEXT.get(spoken.text or "", Prompt("other", spoken.text or "")) for spoken in response.iter("Say"))
+        then: Wait
+        if "Hangup" in verbs:
+            return Turn(say, Hangup())
+        gather, record = response.find("Gather"), response.find("Record")
+        assert verbs[-1] == "Redirect", "nothing follows when the caller does nothing"
+        self.urls = {"gather": gather.attrib["action"], "redirect": response.find("Redirect").text}
+        if record is None:
+            then = Menu(int(gather.attrib["timeout"]), "speech" in gather.attrib["input"])
+        else:
+            assert verbs == ["Gather", "Record", "Redirect"]
+            self.urls |= {"action": record.attrib["action"], "news": record.attrib["recordingStatusCallback"]}
+            question, take = record.attrib["action"].partition("answer=")[2].split(".")
+            then = Record(question, int(take), int(record.attrib["timeout"]), int(record.attrib["maxLength"]))
+        return Turn(say, then)
+
+
+class WebCaller(Caller):
+    prompts = PROMPTS
+    web: Web
+    calls = 0
+
+    def line(self) -> WebLine:
+        type(self).calls += 1
+        return WebLine(self.web, f"CA{self.calls:032x}")
+
+    def teardown(self) -> None:
+        if not hasattr(self, "turn"):
+            return
+        self.rung.deliver_late_news()
+        with store.reading(self.web.engine) as look:
+            rows = look.execute(store.utterances.select().where(store.utterances.c.call_sid == self.rung.call_sid)).all()
+            waiting = look.exec_driver_sql("SELECT workflow_uuid FROM workflow_status").scalars().all()
+        kept = Counter((row.question, row.id) for row in rows if row.status != "keyed")
+        assert kept == Counter(self.recorded), "an answer is lost, doubled or on another question"
+        assert {f"fetch:{recording}:1" for _, recording in self.recorded} <= set(waiting), "a recording is never fetched"
+
+
+def run(examples: int, machine: type[WebCaller] = WebCaller) -> None:
+    """Call many times. The database lies in memory-backed storage where there is some: a disk's sync is not the matter here."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        web = Web(Path(folder))
+        try:
+            chosen = type("Chosen", (machine,), {"web": web})
+            run_state_machine_as_test(chosen, settings=settings(max_examples=examples, stateful_step_count=40, phases=[Phase.generate]))
+        finally:
+            web.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_caller_who_obeys_the_twiml_finds_every_property_kept() -> None:
+    run(settings().max_examples)

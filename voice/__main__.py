@@ -1,0 +1,92 @@
+"""The command line: ``samtaleklar COMMAND``, or ``python -m voice COMMAND``."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from voice import __doc__ as about
+from voice.config import ROOT, Config
+from voice.errors import ConfigError, PromptError, VoiceError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Gives the exit code; every problem that is ours to name ends as plain sentences on stderr."""
+    parser = argparse.ArgumentParser(prog="samtaleklar", description=(about or "").splitlines()[0])
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands.add_parser("serve", help="run the line on this machine: web and worker, migrated and ready").set_defaults(run=_serve)
+    commands.add_parser("work", help="run one worker").set_defaults(run=_work)
+    commands.add_parser("migrate", help="make or update the database's tables").set_defaults(run=_migrate)
+    check = commands.add_parser("check", help="check what callers hear and read; every problem as file: key: problem")
+    check.add_argument("folder", nargs="?", type=Path, default=None, help="a folder of languages (default: PROMPTS_DIR or prompts)")
+    check.set_defaults(run=_check)
+    commands.add_parser("render", help="make a sound of every prompt, with the voice that SPEECH_VOICE names").set_defaults(run=_render)
+    ring = commands.add_parser("ring", help="place a scripted call and print the conversation and the mail")
+    ring.add_argument("script", type=Path, help="what the caller does; tests/calls has examples")
+    ring.add_argument("--line", action="store_true", help="ring the line that runs with this environment, not one of its own")
+    ring.set_defaults(run=_ring)
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("voice").setLevel(logging.INFO)
+    try:
+        return int(chosen.run(chosen) or 0)
+    except (ConfigError, PromptError) as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return 2
+    except VoiceError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _serve(_arguments: argparse.Namespace) -> None:
+    from voice.serving import serve
+
+    serve(Config.from_env())
+
+
+def _work(_arguments: argparse.Namespace) -> None:
+    from voice.app import create_worker
+    from voice.serving import refuse_poor_model
+
+    config = Config.from_env()
+    refuse_poor_model(config)
+    worker = create_worker(config)
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    signal.signal(signal.SIGINT, lambda *_: worker.stop())
+    worker.run()
+
+
+def _migrate(_arguments: argparse.Namespace) -> None:
+    from voice.migrations import migrate
+
+    migrate(Config.from_env().database_url)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from voice.prompts import load_all
+
+    folder = arguments.folder or Path(os.environ.get("PROMPTS_DIR", ROOT / "prompts"))
+    languages = load_all(folder)
+    for prompts in languages:
+        questions = sum(len(guide.questions) for guide in prompts.guides)
+        print(f"{prompts.language}: {len(prompts.guides)} guides, {questions} questions, {len(list(prompts))} prompts: no problems.")
+
+
+def _render(_arguments: argparse.Namespace) -> int:
+    from voice.serving import render_with_progress
+
+    return render_with_progress(Config.from_env())
+
+
+def _ring(arguments: argparse.Namespace) -> int:
+    from voice.local.ring import ring
+
+    return ring(arguments.script, Config.from_env() if arguments.line else None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

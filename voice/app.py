@@ -1,0 +1,110 @@
+"""The one place where everything is put together: the web process and the worker."""
+
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from voice import store, vault
+from voice.calls import Calls
+from voice.config import Config
+from voice.prompts import Prompts, load
+from voice.queue import Queue, Regular, Worker
+from voice.speech import sounds as speech_sounds
+from voice.telephony import signature, sounds, twiml, webhooks
+
+if TYPE_CHECKING:
+    from voice.speech import Transcriber
+
+MAX_BODY = 16 * 1024  # bytes; a webhook has about one thousand
+LANGUAGE = "da"
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The web process: answers webhooks and serves prompts. It can seal what is said and never open it."""
+    config = config or Config.from_env()
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    engine = store.connect(config.database_url, wait=5, pool=8)
+    prompts = load(config.prompts_dir / LANGUAGE)
+    rendered = sounds.Sounds(engine, LANGUAGE, speech_sounds.VOICES[config.speech_voice])
+    calls = _calls(config, engine, Queue(engine), prompts, rendered)
+
+    def say(phrase: str) -> str:
+        return twiml.closing(prompts.phrase(phrase), LANGUAGE, rendered.url)
+
+    app.extensions["sounds"] = rendered
+    app.extensions["line"] = webhooks.Line(calls, say)
+    app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(sounds.blueprint)
+    signature.guard(app, config.public_base_url, config.twilio_account_sid, config.twilio_auth_tokens)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        """Whether the line works, for a watchdog: no personal datum."""
+        try:
+            with store.reading(engine) as look:
+                dead = store.count_dead_jobs(look)
+        except SQLAlchemyError:
+            return Response("database: not reachable\n", status=503, mimetype="text/plain")
+        return Response(f"ok\njobs given up: {dead}\n", mimetype="text/plain")
+
+    return app
+
+
+def create_worker(config: Config | None = None, transcriber: "Transcriber | None" = None) -> Worker:
+    """The worker process: fetches, writes down, composes and sends. Makes its key at the first start."""
+    from voice import delivery  # here, not above: the web process imports this file and stays light
+    from voice.jobs import Jobs
+    from voice.provider import Provider
+
+    config = config or Config.from_env()
+    engine = store.connect(config.database_url, wait=30, pool=16)
+    queue = Queue(engine)
+    prompts = load(config.prompts_dir / LANGUAGE)
+    keyring = vault.Keyring(config.data_dir / "keys")
+    ensure_worker_key(engine, keyring)
+    jobs = Jobs(
+        config,
+        engine,
+        queue,
+        prompts,
+        Provider(config),
+        transcriber or _transcriber(config),
+        keyring,
+        send=partial(delivery.send, smtp=config.smtp),
+    )
+    rendered = sounds.Sounds(engine, LANGUAGE, speech_sounds.VOICES[config.speech_voice])
+    calls = _calls(config, engine, queue, prompts, rendered)
+    regulars = {"lost_ends": Regular(calls.end_silent, "* * * * *")}
+    return Worker(config.database_url, engine, queue, jobs.table(), regulars, _bury)
+
+
+def ensure_worker_key(engine: Engine, keyring: vault.Keyring) -> None:
+    """Make the key that answers are sealed to, unless there is one; then its private half must be here. Raises ConfigError."""
+    with store.writing(engine) as tx:
+        public = store.worker_key(tx)
+        if public is None:
+            store.add_worker_key(tx, keyring.make(), time.time())
+        else:
+            keyring.private(public)
+
+
+def _calls(config: Config, engine: Engine, queue: Queue, prompts: Prompts, rendered: sounds.Sounds) -> Calls:
+    write = partial(twiml.write, language=LANGUAGE, sound_url=rendered.url)
+    return Calls(engine, queue, prompts, write, final_silence=config.answer_silence, resume_window=config.resume_window)
+
+
+def _bury(tx: Connection, job: str, name: str, reason: str) -> None:
+    store.add_dead_job(tx, job, name, reason, time.time())
+
+
+def _transcriber(config: Config) -> "Transcriber":
+    from voice.speech.models import find_model
+    from voice.speech.whisper import WhisperTranscriber
+
+    return WhisperTranscriber(find_model(config.whisper_model, config.data_dir / "models"), threads=os.cpu_count() or 1)

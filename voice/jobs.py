@@ -1,0 +1,170 @@
+"""What is done after a recording and after a call. Every body can run again from its start, at any time.
+
+::
+
+    fetch ──> transcribe ──(the last one of a closed preparation)──> send
+       └────> erase          close, deadline: see preparations.py
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any
+
+from sqlalchemy.engine import Connection, Engine, Row
+
+from voice import store, vault
+from voice.config import Config
+from voice.delivery import build_message
+from voice.errors import ProviderError, SpeechError
+from voice.preparations import Preparations
+from voice.prompts import Guide, Prompt, Prompts
+from voice.provider import Provider
+from voice.queue import Job, Queue
+from voice.speech import Transcriber, Transcript
+from voice.speech.audio import check_recording
+from voice.summary import Utterance, summarise
+from voice.summary.mail import write
+
+
+class Jobs:
+    """The bodies of all jobs, over what they need. ``send`` hands a mail over and raises DeliveryError."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        queue: Queue,
+        prompts: Prompts,
+        provider: Provider,
+        transcriber: Transcriber,
+        keyring: vault.Keyring,
+        send: Callable[[EmailMessage], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._queue = queue
+        self._prompts = prompts
+        self._provider = provider
+        self._transcriber = transcriber
+        self._keyring = keyring
+        self._send_mail = send
+        self._clock = clock
+        self._preparations = Preparations(queue, clock)
+
+    def table(self) -> Mapping[str, Job]:
+        """Every job by name. The times add up to: a recording is asked for during 15 minutes, a relay during a day."""
+        return {
+            "fetch": Job(self.fetch, attempts=21, base=0.5, cap=60, give_up=self._unheard),
+            "erase": Job(self.erase, attempts=100, base=1, cap=600),
+            "transcribe": Job(self.transcribe, attempts=3, base=1, cap=10, give_up=self._unheard),
+            "close": Job(self._in_one_transaction(self._preparations.close_unless_live)),
+            "deadline": Job(self._in_one_transaction(self._preparations.deadline)),
+            "send": Job(self.send, attempts=34, base=5, cap=3600, give_up=self._undeliverable),
+        }
+
+    def fetch(self, recording_sid: str) -> None:
+        """Take the recording in, sealed; from then on the provider's copy is not needed."""
+        row = self._utterance(recording_sid)
+        if row is None or row.status != "expected":
+            return
+        sound = self._provider.recording(recording_sid)
+        try:
+            check_recording(sound)
+        except SpeechError as error:  # the provider may answer better a little later
+            raise ProviderError(str(error)) from error
+        sealed = vault.seal(row.public_key, sound, vault.place("utterances", "sound", recording_sid))
+        with store.writing(self._engine) as tx:
+            if store.save_utterance(tx, recording_sid, only_if="expected", status="fetched", sound_sealed=sealed):
+                self._queue.enqueue(tx, "transcribe", recording_sid)
+                self._queue.enqueue(tx, "erase", recording_sid)
+
+    def erase(self, recording_sid: str) -> None:
+        """Delete the recording at the provider."""
+        self._provider.delete_recording(recording_sid)
+        with store.writing(self._engine) as tx:
+            store.save_utterance(tx, recording_sid, erased=True)
+
+    def transcribe(self, recording_sid: str) -> None:
+        """Write the recording down."""
+        row = self._utterance(recording_sid)
+        if row is None or row.status != "fetched":
+            return
+        sound = self._open(row, row.preparation, "sound")
+        transcript = self._transcriber.transcribe(sound, row.language)
+        words = vault.seal(row.public_key, transcript.to_json().encode(), vault.place("utterances", "words", recording_sid))
+        with store.writing(self._engine) as tx:
+            outcome = "heard" if transcript.text else "silent"
+            self._preparations.settle(tx, recording_sid, outcome, only_if="fetched", words_sealed=words)
+
+    def send(self, preparation: str) -> None:
+        """Compose the mail and hand it over. A second run sends the same mail, with the same Message-ID."""
+        with store.writing(self._engine) as tx:
+            row = self._preparations.freeze(tx, preparation)
+            said = store.said(tx, preparation)
+        if row is None:
+            return
+        summary = summarise(
+            self._guide(row.guide), [self._heard(row, one, order) for order, one in enumerate(said)], late=bool(row.late_of)
+        )
+        if row.late_of and not summary.sections:
+            self._mark(preparation, status="empty")
+            return
+        message = build_message(
+            write(summary, self._prompts),
+            to=self._config.summary_to,
+            sender=self._config.mail_from,
+            preparation_id=preparation,
+            message_number=1,
+            date=datetime.fromtimestamp(row.closed_at, UTC),
+        )
+        self._send_mail(message)
+        self._mark(preparation, status="sent", sent_at=self._clock())
+
+    def _heard(self, preparation: Row[Any], row: Row[Any], order: int) -> Utterance:
+        if row.status not in ("heard", "keyed"):
+            return Utterance(row.question, row.take, order, "silent" if row.status == "silent" else "failed")
+        words = self._open(row, preparation.id, "words", preparation).decode()
+        if row.status == "keyed":
+            return Utterance(row.question, row.take, order, "keyed", "yes" if json.loads(words)["yes"] else "no")
+        transcript = Transcript.from_json(words)
+        return Utterance(row.question, row.take, order, "heard", transcript.text, transcript.unsure)
+
+    def _open(self, row: Row[Any], preparation_id: str, column: str, keys: Row[Any] | None = None) -> bytes:
+        keys = keys if keys is not None else row
+        worker_key = self._keyring.private(keys.worker_key)
+        private = vault.unseal(worker_key, keys.private_key_sealed, vault.place("preparations", "private_key", preparation_id))
+        return vault.unseal(private, row._mapping[f"{column}_sealed"], vault.place("utterances", column, row.id))
+
+    def _guide(self, guide_id: str) -> Guide:
+        """The guide, or an empty one if it was taken away during the call: its answers are sent all the same."""
+        try:
+            return self._prompts.guide(guide_id)
+        except KeyError:
+            nothing = Prompt("", "")
+            return Guide(guide_id, 0, self._prompts.mail["subject"], nothing, nothing, ())
+
+    def _utterance(self, utterance: str) -> Row[Any] | None:
+        with store.reading(self._engine) as look:
+            return store.utterance(look, utterance)
+
+    def _mark(self, preparation: str, **values: Any) -> None:
+        with store.writing(self._engine) as tx:
+            store.save_preparation(tx, preparation, **values)
+
+    def _unheard(self, tx: Connection, recording_sid: str, _reason: str) -> None:
+        self._preparations.settle(tx, recording_sid, "failed")
+        self._queue.enqueue(tx, "erase", recording_sid)
+
+    def _undeliverable(self, tx: Connection, preparation: str, _reason: str) -> None:
+        store.save_preparation(tx, preparation, status="undeliverable")
+
+    def _in_one_transaction(self, change: Callable[[Connection, str], None]) -> Callable[[str], None]:
+        def run(subject: str) -> None:
+            with store.writing(self._engine) as tx:
+                change(tx, subject)
+
+        return run

@@ -1,0 +1,105 @@
+"""A line of one's own, complete and ready to be rung: web, worker, exchange and mailbox, in a folder of its own."""
+
+import os
+import secrets
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from voice import store
+from voice.app import ensure_worker_key
+from voice.config import Config
+from voice.errors import VoiceError
+from voice.exchange.exchange import Exchange
+from voice.local.mailbox import Mailbox
+from voice.migrations import migrate
+from voice.processes import Processes
+from voice.prompts import load_all
+from voice.serving import render_all, synthesizer
+from voice.vault import Keyring
+
+READY_SECONDS = 60.0
+
+
+class LineNotReady(VoiceError):
+    """The web process did not answer in time."""
+
+
+class LocalLine:
+    """Starts everything on free ports and ends it again. ``environ`` adds to or overrides the settings that it makes."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str] | None = None, worker: tuple[str, ...] = ("voice", "work")) -> None:
+        self._folder = folder
+        self._worker = worker  # the module and arguments that the worker process runs
+        self._more = dict(environ or {})
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:  # undone if anything below fails
+            port = free_port()
+            account, token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
+            base = f"http://127.0.0.1:{port}"
+            self.mailbox = self._stack.enter_context(Mailbox(free_port()))
+            self.exchange = self._stack.enter_context(Exchange(account, [token], f"{base}/calls", f"{base}/calls/status"))
+            settings = {
+                "PORT": str(port),
+                "PUBLIC_BASE_URL": base,
+                "TWILIO_ACCOUNT_SID": account,
+                "TWILIO_AUTH_TOKEN": token,
+                "TWILIO_API_BASE_URL": self.exchange.api_base_url,
+                "DATA_DIR": str(self._folder),
+                "SMTP_URL": self.mailbox.url,
+                "MAIL_FROM": "samtaleklar@localhost",
+                "SUMMARY_TO": "dig@localhost",
+                "SPEECH_VOICE": "espeak",
+                "RESUME_WINDOW": "0",
+                **self._more,
+            }
+            self.config = Config.from_env(settings)
+            migrate(self.config.database_url)
+            engine = store.connect(self.config.database_url)
+            ensure_worker_key(engine, Keyring(self.config.data_dir / "keys"))
+            render_all(engine, load_all(self.config.prompts_dir), synthesizer(self.config))
+            engine.dispose()
+            web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning", "voice.app:create_app()"]
+            commands = {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", *self._worker]}
+            self.processes = self._stack.enter_context(Processes(commands, {**os.environ, **settings}))
+            wait_until_ready(base)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def wait_until_ready(base_url: str, seconds: float = READY_SECONDS) -> None:
+    """Wait until the line answers. Raises LineNotReady."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answers(base_url):
+            return
+        time.sleep(0.1)
+    raise LineNotReady(f"The line at {base_url} did not answer within {seconds:.0f} seconds.")
+
+
+def answers(base_url: str) -> bool:
+    """Whether a line is there and healthy."""
+    try:
+        with urllib.request.urlopen(f"{base_url}/healthz", timeout=5) as response:  # noqa: S310 - our own address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def free_port() -> int:
+    """A port that is free just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

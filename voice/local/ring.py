@@ -1,0 +1,75 @@
+"""``samtaleklar ring``: a scripted call from the first tone to the mail in the mailbox."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from voice.config import Config
+from voice.errors import VoiceError
+from voice.exchange.exchange import Exchange
+from voice.exchange.script import Script
+from voice.local.line import LineNotReady, LocalLine, answers
+from voice.local.mailbox import Mailbox
+from voice.speech.audio import telephone_wav
+from voice.speech.espeak import EspeakSynthesizer
+
+MAIL_SECONDS = 30.0  # the trial model needs about two seconds an answer; a good one on a small machine far more
+
+
+def ring(path: Path, config: Config | None) -> int:
+    """Play the script, print conversation and mail. Gives the exit code: 1 if the script could not be followed or no mail came.
+
+    Without ``config`` on a line of its own; with it on the line that runs with those settings, whose telephone provider
+    and mail server must be addresses on this machine, where the exchange and the mailbox are put.
+    """
+    try:
+        script = Script.load(path, speak=_speak)
+    except OSError as error:
+        raise VoiceError(f"The script {path} cannot be read: {error.strerror}.") from error
+    with _surroundings(config) as (exchange, mailbox):
+        record, problems = exchange.play(script)
+        ended = time.monotonic()
+        print(record.conversation)
+        exchange.settle()
+        expects_mail = any(recording.seconds for recording in [*exchange.recordings, *exchange.deleted_recordings])
+        mails = mailbox.wait(1, MAIL_SECONDS) if expects_mail else []
+        if mails:
+            print(f"\nThe mail came {time.monotonic() - ended:.1f} seconds after the call.\n")
+            print(as_text(mails[0]))
+        else:
+            print("\nNo mail came." if expects_mail else "\nNothing was recorded, so there is no mail.")
+    for problem in problems:
+        print(problem)
+    return 1 if problems or (expects_mail and not mails) else 0
+
+
+def as_text(mail: EmailMessage) -> str:
+    """The mail as one reads it."""
+    head = "\n".join(f"{name}: {mail[name]}" for name in ("From", "To", "Subject", "Date", "Message-ID"))
+    body = mail.get_body(("plain",))
+    return f"{head}\n\n{body.get_content() if body else ''}"
+
+
+@contextmanager
+def _surroundings(config: Config | None) -> Iterator[tuple[Exchange, Mailbox]]:
+    if config is None:
+        with tempfile.TemporaryDirectory(prefix="samtaleklar-") as folder, LocalLine(Path(folder)) as line:
+            yield line.exchange, line.mailbox
+        return
+    base = config.public_base_url
+    if not config.local or config.smtp.security != "none":
+        raise VoiceError("To ring a running line, its TWILIO_API_BASE_URL and SMTP_URL must be http:// and smtp:// on this machine.")
+    if not answers(base):
+        raise LineNotReady(f"No line answers at {base}: start it with `samtaleklar serve` and the same settings.")
+    port = urlsplit(config.twilio_api_base_url).port or 80
+    exchange = Exchange(config.twilio_account_sid, config.twilio_auth_tokens, f"{base}/calls", f"{base}/calls/status", port=port)
+    with exchange, Mailbox(config.smtp.port) as mailbox:
+        yield exchange, mailbox
+
+
+def _speak(text: str) -> bytes:
+    return telephone_wav(EspeakSynthesizer().synthesize(text, "da"), caption=text)

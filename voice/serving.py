@@ -1,0 +1,97 @@
+"""What ``serve`` and ``render`` do: bring everything to readiness, then run web and worker together."""
+
+import os
+import sys
+from collections.abc import Iterable
+
+from sqlalchemy.engine import Engine
+from tqdm import tqdm
+
+from voice import store, vault
+from voice.app import ensure_worker_key
+from voice.config import Config
+from voice.errors import ConfigError
+from voice.migrations import migrate
+from voice.processes import Processes
+from voice.prompts import Prompts, load_all
+from voice.speech import Synthesizer
+from voice.speech.models import find_model, is_poor
+from voice.speech.rendering import RenderReport, render
+from voice.speech.sounds import VOICES, sound_key
+
+POOR = "WHISPER_MODEL is the small trial model: it gets every second word of telephone Danish wrong"
+THREADS = 8
+
+
+def serve(config: Config) -> None:
+    """Run the line on this machine until SIGTERM or Ctrl-C. Raises ConfigError or PromptError before anything is started."""
+    prompts = load_all(config.prompts_dir)
+    refuse_poor_model(config)
+    find_model(config.whisper_model, config.data_dir / "models")
+    migrate(config.database_url)
+    engine = store.connect(config.database_url)
+    ensure_worker_key(engine, vault.Keyring(config.data_dir / "keys"))
+    with store.reading(engine) as look:
+        have = store.sound_keys(look)
+    engine.dispose()
+    voice = VOICES[config.speech_voice]
+    silent = sum(sound_key(prompt.text, content.language, voice) not in have for content in prompts for prompt in content)
+    if silent:
+        print(f"{silent} prompts have no sound yet and are read aloud by Twilio's voice: run `samtaleklar render`.", file=sys.stderr)
+    web = ["gunicorn", "--bind", f"0.0.0.0:{config.port}", "--threads", str(THREADS), "--log-level", "warning", "voice.app:create_app()"]
+    commands = {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", "voice", "work"]}
+    with Processes(commands, os.environ) as processes:
+        print(f"The line runs on port {config.port} and is reached at {config.public_base_url}. Ctrl-C ends it.", file=sys.stderr)
+        processes.run_until_told()
+
+
+def refuse_poor_model(config: Config) -> None:
+    """Say it at every start; where real callers can come, refuse unless told otherwise. Raises ConfigError."""
+    if not is_poor(config.whisper_model):
+        return
+    if not (config.local or config.allow_poor_model):
+        raise ConfigError([f"{POOR}: set it to the folder of a good one, or set ALLOW_POOR_MODEL=1."])
+    print(f"{POOR}. It is good enough for a trial only.", file=sys.stderr)
+
+
+def render_with_progress(config: Config) -> int:
+    """Render every prompt that has no sound yet. Gives the exit code: 1 if some are still missing, which are named."""
+    migrate(config.database_url)
+    engine = store.connect(config.database_url, wait=30)
+    report = render_all(engine, load_all(config.prompts_dir), synthesizer(config))
+    engine.dispose()
+    print(f"{report.rendered} sounds made, {report.kept} were there, {len(report.missing)} prompts are missing.")
+    for prompt_id, reason in report.missing:
+        print(f"  {prompt_id}: {reason}", file=sys.stderr)
+    if report.missing and config.speech_voice == "gtts":
+        print("Run it again when the network is back, or set SPEECH_VOICE=espeak for the offline voice.", file=sys.stderr)
+    return 1 if report.missing else 0
+
+
+def render_all(engine: Engine, prompts: Iterable[Prompts], voice: Synthesizer) -> RenderReport:
+    """Make the sounds that are missing and keep each at once. A progress bar shows on a terminal."""
+    with store.reading(engine) as look:
+        have = store.sound_keys(look)
+
+    def save(key: str, wav: bytes) -> None:
+        with store.writing(engine) as tx:
+            store.save_sound(tx, key, wav)
+
+    with tqdm(unit=" prompts", disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return render(prompts, voice, have, save, progress)
+
+
+def synthesizer(config: Config) -> Synthesizer:
+    """The voice that SPEECH_VOICE names."""
+    if config.speech_voice == "espeak":
+        from voice.speech.espeak import EspeakSynthesizer
+
+        return EspeakSynthesizer()
+    from voice.speech.google import GoogleSynthesizer
+
+    return GoogleSynthesizer()

@@ -1,0 +1,61 @@
+"""The prompts' sounds, served under names that tell their content, so that they may be kept for ever."""
+
+import threading
+import time
+
+from flask import Blueprint, Response, current_app, request
+from sqlalchemy.engine import Engine
+
+from voice import store
+from voice.prompts import Prompt
+from voice.speech import VoiceId
+from voice.speech.sounds import sound_key
+
+REFRESH = 10.0  # seconds between two looks for sounds that were rendered meanwhile
+
+blueprint = Blueprint("sounds", __name__)
+
+
+class Sounds:
+    """Which prompts have a sound by now. What has none is read aloud by the provider."""
+
+    def __init__(self, engine: Engine, language: str, voice: VoiceId) -> None:
+        self.engine = engine
+        self._language = language
+        self._voice = voice
+        self._known: set[str] = set()
+        self._looked = float("-inf")
+        self._lock = threading.Lock()
+
+    def url(self, prompt: Prompt) -> str | None:
+        """Where its sound is served, relative to our address; None if it has none."""
+        key = sound_key(prompt.text, self._language, self._voice)
+        if key not in self._known:
+            self._look()
+        return f"/audio/{key}.wav" if key in self._known else None
+
+    def _look(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._looked < REFRESH:
+                return
+            with store.reading(self.engine) as look:
+                self._known = store.sound_keys(look)
+            self._looked = time.monotonic()
+
+
+@blueprint.get("/audio/<string(length=64):key>.wav")
+def sound(key: str) -> Response:
+    """One prompt's sound. Not signed: the provider does not sign what it plays, and it holds nothing of anybody's."""
+    sounds = current_app.extensions["sounds"]
+    assert isinstance(sounds, Sounds)
+    with store.reading(sounds.engine) as look:
+        wav = store.sound(look, key)
+    if wav is None:
+        return Response("no such sound\n", status=404, mimetype="text/plain")
+    response = Response(wav, mimetype="audio/wav")
+    response.cache_control.public = True
+    response.cache_control.max_age = 31536000
+    response.cache_control.immutable = True
+    response.set_etag(key)
+    response.make_conditional(request)
+    return response
