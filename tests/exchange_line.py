@@ -1,5 +1,6 @@
 """A line for the exchange's tests: a small Flask app that says the TwiML that a test gives it, and keeps what it was asked."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,14 +67,14 @@ def twiml(*verbs: str) -> str:
 
 
 @contextmanager
-def serving() -> Iterator[Line]:
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Line]:
     line = Line()
     app = Flask("line")
     app.add_url_rule("/<path:path>", view_func=lambda path: line.answer(), methods=["GET", "POST"])
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    line.url = f"http://127.0.0.1:{server.server_port}"
+    line.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     try:
         yield line
     finally:

@@ -97,6 +97,11 @@ def test_the_caption_of_a_wav_is_read(text: str) -> None:
     assert media.decode(body, "audio/wav") == voice(0.1)
 
 
+def test_the_caption_is_found_behind_other_fields_of_odd_length() -> None:
+    fields = b"INFO" + b"IART\x03\0\0\0abc\0" + b"ICMT\x04\0\0\0hej\0"
+    assert media.caption(b"RIFF\0\0\0\0WAVE" + b"LIST" + len(fields).to_bytes(4, "little") + fields) == "hej"
+
+
 @pytest.mark.parametrize("body", [b"", b"ID3", media.to_wav(b""), b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xffINFOICM", b"RIFF\0\0\0\0WAVELIST"])
 def test_a_sound_without_a_caption_has_none(body: bytes) -> None:
     assert media.caption(body) == ""

@@ -68,6 +68,10 @@ def test_a_recording_can_be_fetched_as_a_wav_of_telephone_sound(exchange: Exchan
         assert file.getnframes() / 8000 == pytest.approx(2, abs=0.1)
 
 
+def test_a_recording_has_no_other_formats(exchange: Exchange, http: urllib3.PoolManager) -> None:
+    assert ask(exchange, http, "GET", f"{ROOT}/Recordings/{recorded(exchange)}.ogg").status == 404
+
+
 def test_the_address_of_the_sound_is_the_one_that_the_line_is_told(exchange: Exchange, http: urllib3.PoolManager) -> None:
     sid = recorded(exchange)
     metadata = ask(exchange, http, "GET", f"{ROOT}/Recordings/{sid}.json").json()

@@ -128,6 +128,13 @@ def test_after_a_silence_one_may_go_on_in_the_same_recording(line: Line) -> None
     assert media.seconds(record.recordings[0].pcm) == pytest.approx(0.2 + 2 + 0.2 + 3, abs=0.1)
 
 
+def test_one_speech_after_the_other_takes_one_recording_each(line: Line) -> None:
+    line["/end"] = [twiml("<Record timeout='3' action='/end'/>"), twiml("<Hangup/>")]
+    record, problems = play(line, 'key 1\nspeak "en"\nspeak "og to"')
+    assert problems == []
+    assert [media.seconds(recording.pcm) for recording in record.recordings] == pytest.approx([0.2 + 3, 0.5 + 3], abs=0.1)
+
+
 def test_silence_lasts_as_long_as_one_is_asked(line: Line) -> None:
     record, problems = play(line, "silence 5\nkey 1\nhang up")
     assert problems == []

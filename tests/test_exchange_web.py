@@ -1,12 +1,16 @@
 """The exchange asks the line as Twilio does: signed, with its parameters, its patience, its retries and its error codes."""
 
+import itertools
 import re
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import trustme
 from flask import Response, redirect
 from twilio.request_validator import RequestValidator
 
@@ -197,6 +201,33 @@ def test_an_answer_that_drips_is_bounded_by_the_time_for_all_of_it(line: Line) -
     started = time.monotonic()
     assert codes(ring(line, fragment="#tt=100&rt=100")) == [11205]
     assert time.monotonic() - started < 1
+
+
+def test_a_document_without_end_is_not_read_to_its_end(line: Line) -> None:
+    line["/voice"] = lambda: Response(itertools.repeat(" " * 10_000), content_type="text/xml")
+    assert codes(ring(line)) == [11750]
+
+
+def test_over_https_the_port_is_not_part_of_what_is_signed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with serving(tls) as line:
+        line["/voice"] = END
+        line["/status"] = Response("", 204)
+        assert ring(line).errors == []
+    (asked,) = line.requests("/voice")
+    signature = RequestValidator(TOKEN).compute_signature("https://127.0.0.1/voice", asked.form)
+    assert asked.headers["X-Twilio-Signature"] == signature
+
+
+def test_a_certificate_that_no_public_authority_gave_is_refused() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with serving(tls) as line, Exchange(ACCOUNT, [TOKEN], f"{line.url}/voice") as exchange:
+        assert codes(exchange.call(Caller(), FROM, TO)) == [11220]
 
 
 @pytest.mark.parametrize(
