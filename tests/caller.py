@@ -94,6 +94,15 @@ class Caller(RuleBasedStateMachine):
             self.quiet_at.add(question)
             assert self.asked == question, "one silence has cost a question"
 
+    @precondition(lambda self: self.waits_for(Record))
+    @rule(silences=st.integers(1, engine.TRIES - 1))
+    def hesitate_and_then_answer(self, silences: int) -> None:
+        for _ in range(silences):
+            if self.waits_for(Record):
+                self.stay_silent()
+        if self.waits_for(Record):
+            self._speak(20, SILENCE)
+
     @precondition(lambda self: self.waits_for(Menu, Record))
     @rule(really=st.integers(0, 9))
     def hang_up(self, really: int) -> None:
@@ -144,7 +153,7 @@ class Caller(RuleBasedStateMachine):
     @invariant()
     def no_answer_is_lost_moved_or_doubled(self) -> None:
         remembered = [(answer.question, answer.recording_sid) for answer in self.rung.session.answers]
-        assert remembered == self.recorded
+        assert remembered == self.recorded, "an answer is lost, moved or doubled"
 
     @invariant()
     def nothing_is_recorded_before_consent(self) -> None:

@@ -57,4 +57,4 @@ def test_a_caller_who_obeys_the_line_finds_every_property_kept(guides: int) -> N
     class Chosen(EngineCaller):
         prompts = Prompts(PROMPTS.language, PROMPTS.phrases, PROMPTS.words, PROMPTS.mail, PROMPTS.guides[:guides])
 
-    run_state_machine_as_test(Chosen, settings=settings(max_examples=settings().max_examples * 3, stateful_step_count=60))
+    run_state_machine_as_test(Chosen, settings=settings(max_examples=settings().max_examples * 2, stateful_step_count=60))

@@ -8,8 +8,8 @@ A place is where the call waits::
     consent ──yes──> guide ──chosen──> question 1 … n ──> over
        └──no: the questions are read aloud and nothing is recorded
 
-At every place a silence or a wrong key asks again, shorter and simpler each time, and after three tries
-goes on without punishing: silence at consent is never yes, silence at a question skips it.
+At every place a silence asks again, shorter and simpler each time, and after three tries goes on without
+punishing: silence at consent is never yes, silence at a question skips it. A wrong key asks again and costs nothing.
 """
 
 from dataclasses import replace
@@ -50,7 +50,7 @@ def respond(prompts: Prompts, session: Session, event: Event) -> Reply:
         case WordsHeard(words):
             return _capped(prompts, _pressed(prompts, session, _key_for(prompts, session, words)))
         case NoInput():
-            return _capped(prompts, _fruitless(prompts, session, "no_input"))
+            return _capped(prompts, _silent(prompts, session))
     assert_never(event)
 
 
@@ -79,7 +79,7 @@ def _guide(prompts: Prompts, session: Session, *first: Prompt) -> Reply:
 
 
 def _begin(prompts: Prompts, session: Session, guide: Guide, *first: Prompt) -> Reply:
-    session = replace(session, place="question", guide=guide.id, question=0, attempts=0)
+    session = replace(session, place="question", guide=guide.id, question=0, attempts=0, wrong_keys=0)
     how = (prompts.phrase("how_to_talk"),) if session.consent else ()
     return _question(prompts, session, *first, guide.intro, *how)
 
@@ -129,26 +129,26 @@ def _pressed(prompts: Prompts, session: Session, keys: str) -> Reply:
         return _help(prompts, session)
     match session.place:
         case "consent" if keys == YES:
-            return _guide(prompts, replace(session, consent=True, attempts=0))
+            return _guide(prompts, replace(session, consent=True, attempts=0, wrong_keys=0))
         case "consent" if keys == NO:
             return _guide(prompts, replace(session, attempts=0), prompts.phrase("no_consent"))
         case "guide" if keys in _digits(len(prompts.guides)):
             return _begin(prompts, session, prompts.guides[int(keys) - 1])
         case "question":
             return _pressed_at_question(prompts, session, keys)
-    return _fruitless(prompts, session, "no_match")
+    return _no_match(prompts, session)
 
 
 def _pressed_at_question(prompts: Prompts, session: Session, keys: str) -> Reply:
     question = _current(prompts, session)
     if not session.consent:
-        return _next(prompts, session) if keys == DONE else _fruitless(prompts, session, "no_match")
+        return _next(prompts, session) if keys == DONE else _no_match(prompts, session)
     if question.kind == "spoken" and keys == DONE:  # while the question plays: "I have heard it, let me talk"
         return _wait(session, question)
     if question.kind == "yes_no" and keys in (YES, NO):
         reply, turn = _next(prompts, replace(session, skipped=0), prompts.phrase("saved"))
         return reply, replace(turn, keyed=Keyed(question.id, session.take, yes=keys == YES))
-    return _fruitless(prompts, session, "no_match")
+    return _no_match(prompts, session)
 
 
 def _help(prompts: Prompts, session: Session) -> Reply:
@@ -169,26 +169,22 @@ def _recorded(prompts: Prompts, session: Session, event: UtteranceRecorded) -> R
     if event.ended_by in (REPEAT, HELP):  # what was said before the key is kept; the caller goes on in the same answer
         return _pressed(prompts, session, event.ended_by)
     if event.ended_by not in (SILENCE, DONE):
-        return _next(prompts, session) if session.attempts + 1 >= TRIES else _more(prompts, session, "no_match")
+        return _no_match(prompts, session)
     if event.seconds >= MAX_SECONDS - 1:
         return _wait(session, question, prompts.phrase("go_on"))
     too_short = event.ended_by == SILENCE and event.seconds <= session.final_silence + 1
     if too_short and session.attempts == 0:  # perhaps nothing was said: kept, and asked once more
-        return _more(prompts, session, "still_there")
+        return _question(prompts, replace(session, attempts=1), prompts.phrase("still_there"))
     return _next(prompts, replace(session, skipped=0), prompts.phrase("saved"))
 
 
-def _more(prompts: Prompts, session: Session, phrase: str) -> Reply:
-    return _question(prompts, replace(session, attempts=session.attempts + 1), prompts.phrase(phrase))
-
-
-def _fruitless(prompts: Prompts, session: Session, phrase: str) -> Reply:
-    """A silence or a wrong key: ask again, shorter and simpler; after the last try go on."""
-    if session.place == "question" and not session.consent and phrase == "no_input":
+def _silent(prompts: Prompts, session: Session) -> Reply:
+    """Ask again, shorter and simpler; after the last try go on."""
+    if session.place == "question" and not session.consent:
         return _next(prompts, session)  # they only listen: silence is how one goes on
     tries = session.attempts + 1
     if tries < TRIES:
-        return _again(prompts, replace(session, attempts=tries), prompts.phrase(phrase, session.attempts))
+        return _again(prompts, replace(session, attempts=tries), prompts.phrase("no_input", session.attempts))
     if session.place != "question":
         return _end(session, "silent", prompts.phrase("goodbye_no_answers"))
     if any(answer.question == _current(prompts, session).id for answer in session.answers):
@@ -198,8 +194,12 @@ def _fruitless(prompts: Prompts, session: Session, phrase: str) -> Reply:
     return _next(prompts, replace(session, skipped=session.skipped + 1), prompts.phrase("skipped"))
 
 
+def _no_match(prompts: Prompts, session: Session) -> Reply:
+    return _again(prompts, replace(session, wrong_keys=session.wrong_keys + 1), prompts.phrase("no_match", session.wrong_keys))
+
+
 def _next(prompts: Prompts, session: Session, *first: Prompt) -> Reply:
-    session = replace(session, question=session.question + 1, take=1, attempts=0)
+    session = replace(session, question=session.question + 1, take=1, attempts=0, wrong_keys=0)
     if session.question < len(prompts.guide(session.guide).questions):
         return _question(prompts, session, *(first or (() if session.consent else (prompts.phrase("listen_next"),))))
     if session.consent:

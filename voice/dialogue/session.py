@@ -27,7 +27,8 @@ class Session:
     guide: str = ""
     question: int = 0  # index in the guide
     take: int = 1
-    attempts: int = 0  # fruitless tries in a row at this place: silences and wrong keys
+    attempts: int = 0  # silences in a row at this place
+    wrong_keys: int = 0  # at this place
     skipped: int = 0  # questions in a row that were left in silence
     answers: tuple[Answer, ...] = ()
     turn: int = 0

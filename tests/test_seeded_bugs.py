@@ -1,0 +1,112 @@
+"""The properties are worth something: each of these bugs, put in on purpose, is caught by them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from twilio.twiml.voice_response import VoiceResponse
+
+from tests import test_webhook_properties
+from tests.test_dialogue_properties import EngineCaller
+from voice.calls import Calls
+from voice.dialogue import engine
+from voice.dialogue.session import Session
+
+CALLS_OF_ENGINE = 400
+CALLS_OF_WEB = 30
+
+
+def no_replay_guard(patch: pytest.MonkeyPatch) -> None:
+    guarded = Calls._respond
+
+    def unguarded(self: Calls, tx: Any, call: Any, _turn: int, event: Any) -> str:
+        return guarded(self, tx, call, Session.from_json(call.session).turn, event)
+
+    patch.setattr(Calls, "_respond", unguarded)
+
+
+def attempts_not_reset(patch: pytest.MonkeyPatch) -> None:
+    right = engine._next
+
+    def wrong(prompts: Any, session: Session, *first: Any) -> Any:
+        after, turn = right(prompts, session, *first)
+        return replace(after, attempts=session.attempts), turn
+
+    patch.setattr(engine, "_next", wrong)
+
+
+def endless_retry(patch: pytest.MonkeyPatch) -> None:
+    right = engine._silent
+
+    def wrong(prompts: Any, session: Session) -> Any:
+        return right(prompts, replace(session, attempts=0))
+
+    patch.setattr(engine, "_silent", wrong)
+
+
+def hung_up_but_alive(patch: pytest.MonkeyPatch) -> None:
+    right = engine._end
+
+    def wrong(session: Session, ended: Any, *say: Any) -> Any:
+        after, turn = right(session, ended, *say)
+        return (replace(after, place=session.place) if ended == "hung_up" else after), turn
+
+    patch.setattr(engine, "_end", wrong)
+
+
+def answers_decoded_as_dicts(patch: pytest.MonkeyPatch) -> None:
+    import json
+
+    def wrong(text: str) -> Session:
+        data = json.loads(text)
+        return Session(**{**data, "answers": tuple(data["answers"])})
+
+    patch.setattr(Session, "from_json", staticmethod(wrong))
+
+
+def no_redirect_after_record(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(VoiceResponse, "redirect", lambda self, *_args, **_more: self)
+
+
+def answers_reversed(patch: pytest.MonkeyPatch) -> None:
+    right = engine._recorded
+
+    def wrong(prompts: Any, session: Session, event: Any) -> Any:
+        after, turn = right(prompts, session, event)
+        return replace(after, answers=after.answers[::-1]), turn
+
+    patch.setattr(engine, "_recorded", wrong)
+
+
+def _engine() -> None:
+    run_state_machine_as_test(
+        EngineCaller, settings=settings(max_examples=CALLS_OF_ENGINE, stateful_step_count=60, phases=[Phase.generate], database=None)
+    )
+
+
+def _web() -> None:
+    test_webhook_properties.run(CALLS_OF_WEB)
+
+
+@pytest.mark.parametrize(
+    ("bug", "run", "seen_as"),
+    [
+        (no_replay_guard, _web, "same webhook twice"),
+        (attempts_not_reset, _engine, "one silence has cost a question"),
+        (endless_retry, _engine, "is not let go"),
+        (hung_up_but_alive, _engine, "the call goes on"),
+        (answers_decoded_as_dicts, _engine, "'dict' object has no attribute 'question'"),
+        (no_redirect_after_record, _web, "nothing follows when the caller does nothing"),
+        (answers_reversed, _engine, "an answer is lost, moved or doubled"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_seeded_bug_is_caught(
+    bug: Callable[[pytest.MonkeyPatch], None], run: Callable[[], None], seen_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bug(monkeypatch)
+    with pytest.raises((AssertionError, AttributeError), match=seen_as):
+        run()
