@@ -1,0 +1,46 @@
+# make setup · demo · test · bench · faults. Only Python 3.11 or newer, with venv, is assumed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help setup demo test lint bench faults lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: $(READY) ## build .venv with all that serve, demo and test need
+
+# Everything is pinned with its hash; the program itself is linked in last, without asking the network.
+$(READY): requirements/all.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Samtaleklar needs Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $(READY)
+
+demo: setup ## the whole product on this machine, with a telephone in the browser
+	$(BIN)/samtaleklar demo
+
+test: setup lint ## all tests; what needs a browser, PostgreSQL or a SIP phone is skipped where there is none
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check voice tests bench
+	$(BIN)/ruff format --check voice tests bench
+	$(BIN)/mypy
+
+bench: setup ## figures, as ratios against a baseline of the same run
+	$(BIN)/python bench/web_process.py
+
+faults: setup ## long runs that break things on purpose
+	HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest -m faults
+
+lock: ## pin anew what pyproject.toml names; needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  pyproject.toml -o requirements/serve.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra trial --group test --group build -c requirements/serve.txt pyproject.toml -o requirements/all.txt
+
+clean: ## remove what setup and the tests made
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
