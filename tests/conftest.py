@@ -1,10 +1,15 @@
 """What tests share: where reference material lies, and how a line is put together around a temporary folder."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres import Postgres, find_programs
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -15,8 +20,38 @@ settings.register_profile("faults", max_examples=5000, stateful_step_count=100, 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
-def must_run(reason: str) -> None:
+def must_run(reason: str) -> NoReturn:
     """Skip with the reason on a newcomer's machine; fail where everything has been installed."""
     if os.environ.get("CI"):
         pytest.fail(f"must run in CI: {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for all tests that need one."""
+    programs = find_programs()
+    if programs is None:
+        must_run("PostgreSQL is not installed")
+    with Postgres(programs) as server:
+        yield server
+
+
+DATABASES = ("sqlite", "postgresql")
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
+    """Makes empty databases of one kind and gives their URLs. A test that uses it runs on both kinds."""
+    if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("sqlite")
+        return lambda: f"sqlite:///{folder / uuid4().hex}/samtaleklar.sqlite"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database
+
+
+@pytest.fixture
+def database_url(new_database: NewDatabase) -> str:
+    """An empty database of this test's own."""
+    return new_database()

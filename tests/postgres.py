@@ -1,0 +1,87 @@
+"""Debian's PostgreSQL in a temporary folder, for as long as the tests run. It syncs to the disk, as a real one does."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import psycopg
+from psycopg import sql
+
+from voice.local.line import free_port
+
+
+def find_programs() -> Path | None:
+    """The folder of initdb and postgres, the newest version first; None if it is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]), reverse=True)
+    anywhere = shutil.which("initdb")
+    return found[0].parent if found else Path(anywhere).parent if anywhere else None
+
+
+class Postgres:
+    """A server of its own on a loopback port. Root cannot run one, so as root it is run by the user that Debian makes for it."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+        self._as: dict[str, int] = {"user": self._user.pw_uid, "group": self._user.pw_gid} if self._user else {}
+        self._port = free_port()
+        self._names = count(1)
+
+    def __enter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        if self._user:
+            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+        initialise = [
+            self._programs / "initdb",
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-D",
+            "data",
+        ]
+        subprocess.run(initialise, cwd=self._folder, check=True, capture_output=True, **self._as)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def start(self) -> None:
+        settings = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "max_connections": 300}
+        flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            command = [self._programs / "postgres", "-D", self._folder / "data", *flags]
+            self._server = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True, **self._as)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                return self._administrate("SELECT 1")
+            except psycopg.OperationalError:
+                if self._server.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError((self._folder / "log").read_text()) from None
+                time.sleep(0.05)
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """``at_once``: as if the machine had lost its power; otherwise connections are closed and everything is written."""
+        self._server.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
+        self._server.wait(30)
+
+    def new_database(self) -> str:
+        """Make an empty database and give its URL, as an operator would write it."""
+        name = f"test{next(self._names)}"
+        self._administrate("CREATE DATABASE {}", name)
+        return f"postgresql://postgres@127.0.0.1:{self._port}/{name}"
+
+    def _administrate(self, statement: str, *names: str) -> None:
+        with psycopg.connect(host="127.0.0.1", port=self._port, user="postgres", autocommit=True, connect_timeout=5) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
