@@ -34,9 +34,16 @@ class LineNotReady(VoiceError):
 class LocalLine:
     """Starts everything on free ports and ends it again. ``environ`` adds to or overrides the settings that it makes."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str] | None = None, worker: tuple[str, ...] = ("voice", "work")) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        worker: tuple[str, ...] = ("voice", "work"),
+        web: str = "voice.app:create_app()",
+    ) -> None:
         self._folder = folder
         self._worker = worker  # the module and arguments that the worker process runs
+        self._web = web  # the app that the web process serves
         self._more = dict(environ or {})
         self._stack = ExitStack()
 
@@ -54,6 +61,7 @@ class LocalLine:
                 "TWILIO_AUTH_TOKEN": token,
                 "TWILIO_API_BASE_URL": self.exchange.api_base_url,
                 "DATA_DIR": str(self._folder),
+                "DATABASE_URL": f"sqlite:///{self._folder.absolute() / 'samtaleklar.sqlite'}",  # never the one that our environment names
                 "SMTP_URL": self.mailbox.url,
                 "MAIL_FROM": "samtaleklar@localhost",
                 "SUMMARY_TO": "dig@localhost",
@@ -65,9 +73,13 @@ class LocalLine:
             migrate(self.config.database_url)
             engine = store.connect(self.config.database_url)
             ensure_worker_key(engine, Keyring(self.config.data_dir / "keys"))
-            render_all(engine, load_all(self.config.prompts_dir), synthesizer(self.config))
+            prompts = load_all(self.config.prompts_dir)
+            if render_all(engine, prompts, synthesizer(self.config)).missing:  # no network after all: one voice for everything
+                settings["SPEECH_VOICE"] = "espeak"
+                self.config = Config.from_env(settings)
+                render_all(engine, prompts, synthesizer(self.config))
             engine.dispose()
-            web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning", "voice.app:create_app()"]
+            web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning", self._web]
             commands = {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", *self._worker]}
             self.processes = self._stack.enter_context(Processes(commands, {**os.environ, **settings}))
             wait_until_ready(base)
