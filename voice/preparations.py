@@ -140,12 +140,12 @@ class Preparations:
     def _taking_in(self, tx: Connection, preparation: str) -> str:
         row = store.locked_preparation(tx, preparation)
         assert row is not None
-        if row.status in store.TAKES_IN:
-            return preparation
-        late = store.late_preparation(tx, preparation)
-        if late is None:
-            late = self.open(tx, row.guide, row.language, row.consent_at, late_of=preparation)
-            self._queue.enqueue(tx, "close", late, delay=LATE_WAIT)
+        for one in (row, *store.locked_late_preparations(tx, preparation)):
+            # A closed one that waits for nothing is about to be sent: what came in now would go without its words.
+            if one.status == "open" or (one.status == "closed" and store.unsettled(tx, one.id)):
+                return str(one.id)
+        late = self.open(tx, row.guide, row.language, row.consent_at, late_of=preparation)
+        self._queue.enqueue(tx, "close", late, delay=LATE_WAIT)
         return late
 
     @staticmethod

@@ -81,7 +81,6 @@ dead_jobs = sa.Table(
 )
 
 SETTLED = ("heard", "silent", "failed", "keyed")
-TAKES_IN = ("open", "closed")  # a preparation in one of these still takes in what was said
 
 
 def connect(url: str, *, wait: float = 5.0, pool: int = 5) -> Engine:
@@ -196,10 +195,15 @@ def save_preparation(connection: Connection, preparation: str, **values: Any) ->
     connection.execute(sa.update(preparations).where(preparations.c.id == preparation).values(values))
 
 
-def late_preparation(connection: Connection, first: str) -> str | None:
-    """The preparation that still takes in what came too late for ``first``."""
-    late = sa.select(preparations.c.id).where(preparations.c.late_of == first, preparations.c.status.in_(TAKES_IN))
-    return connection.execute(late.limit(1)).scalar_one_or_none()
+def preparation_of(connection: Connection, call_sid: str) -> Row[Any] | None:
+    """The preparation that a call adds to."""
+    return connection.execute(sa.select(preparations).join(calls).where(calls.c.call_sid == call_sid)).one_or_none()
+
+
+def locked_late_preparations(connection: Connection, first: str) -> list[Row[Any]]:
+    """The preparations of what came too late for ``first``, locked."""
+    late = sa.select(preparations).where(preparations.c.late_of == first).order_by(preparations.c.created_at)
+    return list(connection.execute(late.with_for_update()))
 
 
 def live_calls(connection: Connection, preparation: str) -> int:

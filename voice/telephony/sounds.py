@@ -1,15 +1,19 @@
 """The prompts' sounds, served under names that tell their content, so that they may be kept for ever."""
 
+import logging
 import threading
 import time
 
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from voice import store
 from voice.prompts import Prompt
 from voice.speech import VoiceId
 from voice.speech.sounds import sound_key
+
+log = logging.getLogger(__name__)
 
 REFRESH = 10.0  # seconds between two looks for sounds that were rendered meanwhile
 
@@ -38,8 +42,11 @@ class Sounds:
         with self._lock:
             if time.monotonic() - self._looked < REFRESH:
                 return
-            with store.reading(self.engine) as look:
-                self._known = store.sound_keys(look)
+            try:
+                with store.reading(self.engine) as look:
+                    self._known = store.sound_keys(look)
+            except SQLAlchemyError as error:  # the caller must hear why nothing goes on, whatever voice says it
+                log.warning("the sounds could not be looked for: %s", type(error).__name__)
             self._looked = time.monotonic()
 
 
