@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 TWILIO_API = "https://api.twilio.com"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LOCAL = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+|localhost")
+
 SpeechVoice = Literal["gtts", "espeak"]
 Security = Literal["starttls", "tls", "none"]
 
@@ -126,53 +131,68 @@ class _Reader:
         return value
 
     def listed(self, name: str, *, mend: str) -> tuple[str, ...]:
-        return tuple(part for part in (part.strip() for part in self.text(name, mend=mend).split(",")) if part)
+        value = self.text(name, mend=mend)
+        parts = tuple(part for part in (part.strip() for part in value.split(",")) if part)
+        if value and not (parts and all(re.fullmatch(r"[!-~]+", part) for part in parts)):
+            self._wrong(name, "has the wrong form", mend)
+        return parts
 
     def url(self, name: str, *, mend: str, default: str | None = None) -> str:
         """An http(s) address without path. Plain http only on this machine: what crosses a network is signed and private."""
         value = self.text(name, default=default, mend=mend).rstrip("/")
         if not value:
-            return ""
-        try:
-            parts = urlsplit(value)
-            fits = parts.scheme in ("https", "http") and parts.hostname and not (parts.path or parts.query or parts.fragment)
-            clear = parts.scheme == "http" and parts.hostname not in LOOPBACK
-            _ = parts.port
-        except ValueError:
-            fits, clear = None, False
-        if not fits:
-            return self._wrong(name, f"is {value!r}, which is not such an address", mend)
-        if clear:
+            return self._wrong(name, "is no address", mend) if self._environ.get(name, "").strip() else ""
+        found = re.fullmatch(r"(https?)://(\[::1\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?", value)
+        if not found or not 1 <= int(found[3] or 443) <= 65535:
+            shown = "holds a user" if "@" in value else f"is {value!r}"  # a user has a password
+            return self._wrong(name, f"{shown}, which is not such an address", mend)
+        if found[1] == "http" and found[2].strip("[]") not in LOOPBACK:
             return self._wrong(name, "is plain http to another machine", f"an https address ({mend})")
         return value
 
     def address(self, name: str, *, mend: str) -> str:
+        """One plain address that a mail can be written to and from. Its domain may be Danish, what stands before @ may not."""
         value = self.text(name, mend=mend)
-        if value and not re.fullmatch(r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]+\.[^@\s<>,;:\"]+|[^@\s<>,;:\"]+@localhost", value):
-            return self._wrong(name, f"is {value!r}, which is not one e-mail address", mend)
-        return value
+        local, _, domain = value.rpartition("@")
+        try:
+            domain = domain.encode("idna").decode()
+        except UnicodeError:
+            domain = ""
+        fits = len(local) <= 64 and len(domain) <= 253 and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)
+        return self._wrong(name, f"is {value!r}, which is not one e-mail address", mend) if value and not fits else value
 
     def database(self, name: str, data_dir: Path) -> str:
         value = self.text(name, default=f"sqlite:///{data_dir / 'samtaleklar.sqlite'}")
-        if value.startswith("sqlite:///"):
+        if value.startswith("sqlite:///") and value not in ("sqlite:///", "sqlite:///:memory:"):  # web and worker must see the same one
             return value
-        for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
-            if value.startswith(scheme):
-                return "postgresql+psycopg://" + value.removeprefix(scheme)
+        scheme, _, rest = value.partition("://")
+        if scheme in ("postgresql+psycopg", "postgresql", "postgres") and rest and _port(value) is not None:
+            return f"postgresql+psycopg://{rest}"
         return self._wrong(name, "names a database that is not supported", "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
 
     def smtp(self, name: str) -> Smtp:
-        mend = "smtp+starttls://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST"
+        mend = "smtp+starttls://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST, with %XX for what is no letter or digit"
         value = self.text(name, mend=mend)
         kinds: dict[str, tuple[Security, int]] = {"smtp+starttls": ("starttls", 587), "smtps": ("tls", 465), "smtp": ("none", 25)}
-        try:
-            parts = urlsplit(value)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
-            host, port, parts = "", None, urlsplit("")
-        if value and (parts.scheme not in kinds or not host):
+        port = _port(value)
+        parts = urlsplit(value if port is not None else "")
+        host, user, password = parts.hostname or "", unquote(parts.username or ""), unquote(parts.password or "")
+        if value and (parts.scheme not in kinds or not host or parts.path not in ("", "/") or parts.query or parts.fragment):
             self._wrong(name, "is not a mail server's address", mend)
-        elif value and parts.scheme == "smtp" and host not in LOOPBACK:
+        elif bool(user) != bool(password):
+            self._wrong(name, "has a user without a password or the reverse", mend)
+        elif parts.scheme == "smtp" and host not in LOOPBACK:
             self._wrong(name, "would send mail in clear text to another machine", mend)
+        elif parts.scheme == "smtp" and user:
+            self._wrong(name, "would send a password in clear text, which is never done", f"{mend}, or leave the user out")
         security, standard = kinds.get(parts.scheme, ("starttls", 587))
-        return Smtp(host, port or standard, security, unquote(parts.username or ""), unquote(parts.password or ""))
+        return Smtp(host, port or standard, security, user, password)
+
+
+def _port(url: str) -> int | None:
+    """The port that the address names, or 0 if it names none; None if it is no address."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return None
+    return 0 if port is None else port or None
