@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ring.add_argument("script", type=Path, help="what the caller does; tests/calls has examples")
     ring.add_argument("--line", action="store_true", help="ring the line that runs with this environment, not one of its own")
     ring.set_defaults(run=_ring)
+    commands.add_parser("demo", help="try the whole product in the browser, with nothing but this machine").set_defaults(run=_demo)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("voice").setLevel(logging.INFO)
@@ -49,15 +49,9 @@ def _serve(_arguments: argparse.Namespace) -> None:
 
 
 def _work(_arguments: argparse.Namespace) -> None:
-    from voice.app import create_worker
-    from voice.serving import refuse_poor_model
+    from voice.serving import work
 
-    config = Config.from_env()
-    refuse_poor_model(config)
-    worker = create_worker(config)
-    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
-    signal.signal(signal.SIGINT, lambda *_: worker.stop())
-    worker.run()
+    work(Config.from_env())
 
 
 def _migrate(_arguments: argparse.Namespace) -> None:
@@ -86,6 +80,12 @@ def _ring(arguments: argparse.Namespace) -> int:
     from voice.local.ring import ring
 
     return ring(arguments.script, Config.from_env() if arguments.line else None)
+
+
+def _demo(_arguments: argparse.Namespace) -> int:
+    from voice.local.demo.running import demo
+
+    return demo()
 
 
 if __name__ == "__main__":

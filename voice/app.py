@@ -74,7 +74,7 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
         queue,
         prompts,
         Provider(config),
-        transcriber or _transcriber(config),
+        transcriber or create_transcriber(config),
         keyring,
         send=partial(delivery.send, smtp=config.smtp),
     )
@@ -82,6 +82,14 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     calls = _calls(config, engine, queue, prompts, rendered)
     regulars = {"lost_ends": Regular(calls.end_silent, "* * * * *")}
     return Worker(config.database_url, engine, queue, jobs.table(), regulars, _bury)
+
+
+def create_transcriber(config: Config) -> "Transcriber":
+    """The recogniser that WHISPER_MODEL names."""
+    from voice.speech.models import find_model
+    from voice.speech.whisper import WhisperTranscriber
+
+    return WhisperTranscriber(find_model(config.whisper_model, config.data_dir / "models"), threads=os.cpu_count() or 1)
 
 
 def ensure_worker_key(engine: Engine, keyring: vault.Keyring) -> None:
@@ -101,10 +109,3 @@ def _calls(config: Config, engine: Engine, queue: Queue, prompts: Prompts, rende
 
 def _bury(tx: Connection, job: str, name: str, reason: str) -> None:
     store.add_dead_job(tx, job, name, reason, time.time())
-
-
-def _transcriber(config: Config) -> "Transcriber":
-    from voice.speech.models import find_model
-    from voice.speech.whisper import WhisperTranscriber
-
-    return WhisperTranscriber(find_model(config.whisper_model, config.data_dir / "models"), threads=os.cpu_count() or 1)

@@ -131,7 +131,7 @@ class Jobs:
         if row.status == "keyed":
             return Utterance(row.question, row.take, order, "keyed", "yes" if json.loads(words)["yes"] else "no")
         transcript = Transcript.from_json(words)
-        return Utterance(row.question, row.take, order, "heard", transcript.text, transcript.unsure)
+        return Utterance(row.question, row.take, order, "heard", transcript.text, transcript.unsure, transcript.typed)
 
     def _open(self, row: Row[Any], preparation_id: str, column: str, keys: Row[Any] | None = None) -> bytes:
         keys = keys if keys is not None else row

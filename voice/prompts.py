@@ -52,6 +52,7 @@ MAIL = (
     "failed",
     "incomplete",
     "unsure",
+    "typed",
     "yes",
     "no",
     "late",

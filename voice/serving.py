@@ -1,6 +1,7 @@
-"""What ``serve`` and ``render`` do: bring everything to readiness, then run web and worker together."""
+"""What ``serve``, ``work`` and ``render`` do: bring everything to readiness, then run web and worker together."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterable
 
@@ -8,13 +9,13 @@ from sqlalchemy.engine import Engine
 from tqdm import tqdm
 
 from voice import store, vault
-from voice.app import ensure_worker_key
+from voice.app import create_worker, ensure_worker_key
 from voice.config import Config
 from voice.errors import ConfigError
 from voice.migrations import migrate
 from voice.processes import Processes
 from voice.prompts import Prompts, load_all
-from voice.speech import Synthesizer
+from voice.speech import Synthesizer, Transcriber
 from voice.speech.models import find_model, is_poor
 from voice.speech.rendering import RenderReport, render
 from voice.speech.sounds import VOICES, sound_key
@@ -43,6 +44,15 @@ def serve(config: Config) -> None:
     with Processes(commands, os.environ) as processes:
         print(f"The line runs on port {config.port} and is reached at {config.public_base_url}. Ctrl-C ends it.", file=sys.stderr)
         processes.run_until_told()
+
+
+def work(config: Config, transcriber: Transcriber | None = None) -> None:
+    """Run one worker until SIGTERM or Ctrl-C."""
+    refuse_poor_model(config)
+    worker = create_worker(config, transcriber)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    worker.run()
 
 
 def refuse_poor_model(config: Config) -> None:

@@ -31,6 +31,7 @@ class Transcript:
     speech_seconds: float  # how much of the recording is speech
     unsure: bool  # the text may well be wrong: point to the recording
     language: str
+    typed: bool = False  # nobody spoke: the text came by keyboard, which only the demo allows
 
     @property
     def spoken(self) -> bool:

@@ -24,6 +24,7 @@ class Utterance:
     status: Literal["heard", "silent", "failed", "keyed"]
     text: str = ""  # the transcript when heard, "yes" or "no" when keyed
     unsure: bool = False
+    typed: bool = False
 
     def __post_init__(self) -> None:
         if self.status == "keyed" and self.text not in ("yes", "no"):
@@ -39,6 +40,7 @@ class Section:
     choice: str  # "yes" or "no" by key, or ""
     status: Status
     unsure: bool  # the machine doubts some of the words
+    typed: bool  # some of the words were typed, not spoken
     incomplete: bool  # the words stand, but a part could not be heard
     important: bool
 
@@ -80,6 +82,7 @@ def _section(utterances: Sequence[Utterance], label: str = "", important: bool =
         choice=next((utterance.text for utterance in reversed(standing) if utterance.status == "keyed"), ""),
         status=status,
         unsure=any(utterance.unsure for utterance in standing),
+        typed=any(utterance.typed for utterance in standing),
         incomplete=status == "answered" and failed,
         important=important,
     )

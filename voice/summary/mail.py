@@ -65,6 +65,7 @@ def _passage(section: Section, phrases: Mapping[str, str]) -> _Passage:
         section.status: section.status != "answered",
         "incomplete": section.incomplete,
         "unsure": section.unsure,
+        "typed": section.typed,
     }
     return _Passage(
         heading=f"{mark}: {label}" if section.important and not label.startswith(mark) else label,
