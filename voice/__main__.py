@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, PromptError) as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, ConfigError) else 1
     except VoiceError as error:
         print(error, file=sys.stderr)
         return 1

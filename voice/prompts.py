@@ -157,10 +157,16 @@ def load(folder: Path) -> Prompts:
         if name == "press" and wordings and len(wordings) < PHRASES["press"]:
             shared.wrong("phrases.press", "needs nine wordings, one for each key")
         for wording in wordings:
-            if ("{number}" in wording.text and "{total}" in wording.text) != (name == "count"):
-                shared.wrong(f"phrases.{name}", "must hold {number} and {total}" if name == "count" else "holds a placeholder")
+            places = ("{number}", "{total}") if name == "count" else ()
+            if re.search("[{}]", _filled(wording.text, "", "") if places else wording.text) or not all(p in wording.text for p in places):
+                shared.wrong(f"phrases.{name}", "must hold {number} and {total}" if places else "holds a placeholder")
     if words["numbers"] and len(words["numbers"]) < MAX_QUESTIONS:
         shared.wrong("words.numbers", f"needs the number words from one to {MAX_QUESTIONS}")
+    for name in ("yes", "no"):
+        if any(word != as_heard(word) for word in words[name]):
+            shared.wrong(f"words.{name}", "must be small letters, as they are compared with what was heard")
+    for word in sorted({*words["yes"]} & {*words["no"]}):
+        shared.wrong("words.no", f"{word!r} is a yes as well")
     count = phrases["count"][0].text if phrases["count"] else ""
     files = sorted(path for path in folder.glob("*.toml") if path.name != "phrases.toml")
     guides = tuple(sorted((_guide(Table(path, problems), count, words["numbers"]) for path in files), key=lambda guide: guide.order))
@@ -222,7 +228,7 @@ def _question(row: Table, guide_id: str, number: int, total: int, count: str, nu
     kind: Kind = row.choice("kind", get_args(Kind), default="spoken")
     here = f"{guide_id}/{question_id}"
     asking = (row.text("ask", spoken=True), *row.texts("again"))
-    said = count.format(number=numbers[number - 1], total=numbers[total - 1]) if total <= len(numbers) and "{number}" in count else count
+    said = _filled(count, numbers[number - 1], numbers[total - 1]) if total <= len(numbers) else count
     question = Question(
         id=question_id,
         kind=kind,
@@ -234,6 +240,15 @@ def _question(row: Table, guide_id: str, number: int, total: int, count: str, nu
     )
     row.nothing_else()
     return question
+
+
+def _filled(count: str, number: str, total: str) -> str:
+    return count.replace("{number}", number).replace("{total}", total)
+
+
+def as_heard(words: str) -> str:
+    """Spoken words in the form in which they are compared: small letters, with one space between."""
+    return " ".join("".join(c if c.isalpha() else " " for c in words.casefold()).split())
 
 
 def _is_id(text: str) -> bool:

@@ -26,19 +26,22 @@ class Table:
             problem = "the file is not UTF-8 text: save it as UTF-8"
         except tomllib.TOMLDecodeError as error:
             problem = f"not TOML: {error}"
+        except OSError as error:
+            problem = f"the file cannot be read: {error.strerror}"
         self.wrong("(file)", problem)
         self._broken = True  # one problem is enough: all keys are missing because of it
         return {}
 
     def wrong(self, key: str, problem: str) -> None:
-        self._problems.append(f"{self.path.parent.name}/{self.path.name}: {self._where}{key}: {problem}")
+        if not self._broken:
+            self._problems.append(f"{self.path.parent.name}/{self.path.name}: {self._where}{key}: {problem}")
 
     def _get(self, key: str) -> Any:
         self._seen.add(key)
         value: Any = self._data
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if value is None and not self._broken:
+        if value is None:
             self.wrong(key, "is missing")
         return value
 

@@ -18,7 +18,7 @@ from typing import assert_never
 from voice.dialogue.events import HANGUP, SILENCE, CallStarted, Event, HungUp, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
 from voice.dialogue.session import Answer, Ended, Session
 from voice.dialogue.turn import Hangup, Keyed, Menu, Record, Turn, Wait
-from voice.prompts import Guide, Prompt, Prompts, Question
+from voice.prompts import Guide, Prompt, Prompts, Question, as_heard
 
 TRIES = 3  # askings at one place before the line goes on
 SKIPS = 2  # questions left in silence, in a row, before the line lets the caller go
@@ -213,7 +213,7 @@ def _end(session: Session, ended: Ended, *say: Prompt) -> Reply:
 
 def _key_for(prompts: Prompts, session: Session, words: str) -> str:
     """The key that a spoken word stands for; an unknown word is no key, and so a no-match."""
-    said = " ".join("".join(c if c.isalpha() else " " for c in words.casefold()).split())
+    said = as_heard(words)
     if session.place == "consent":
         for name, key in (("yes", YES), ("no", NO)):
             if said in prompts.words[name]:

@@ -1,0 +1,367 @@
+"""What callers hear and read is checked: every rule is seen to fail on broken copies, as ``file: key: problem``."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from tests.conftest import ROOT, TEST_PROMPTS
+from voice.__main__ import main
+from voice.errors import PromptError
+from voice.prompts import MAIL, PHRASES, WORDS, load, load_all
+from voice.summary import Utterance, summarise
+from voice.summary.mail import write
+
+Change = Callable[[str], str]
+QUESTION = '\n[[question]]\nid = "{}"\nlabel = "Mere"\nask = "Mere?"\nagain = "Mere?"\nhelp = "Sig mere."\n'
+
+
+def swap(old: str, new: str) -> Change:
+    """Change one line of the text, which must be there."""
+
+    def change(text: str) -> str:
+        assert old in text, old
+        return text.replace(old, new, 1)
+
+    return change
+
+
+def drop(start: str) -> Change:
+    """Take away the first line that begins so."""
+
+    def change(text: str) -> str:
+        changed = re.sub(rf"(?m)^{re.escape(start)}.*\n", "", text, count=1)
+        assert changed != text, start
+        return changed
+
+    return change
+
+
+def add(more: str) -> Change:
+    return lambda text: text + more
+
+
+def first(line: str) -> Change:
+    return lambda text: f"{line}\n{text}"
+
+
+def set_to(name: str, value: str) -> Change:
+    """Give the first key of that name another value."""
+
+    def change(text: str) -> str:
+        changed = re.sub(rf"(?m)^{name} = .*$", lambda _: f"{name} = {value}", text, count=1)
+        assert changed != text, name
+        return changed
+
+    return change
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(TEST_PROMPTS, tmp_path / "prompts"))
+
+
+def alter(folder: Path, name: str, change: Change) -> None:
+    path = folder / "da" / name
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def problems(folder: Path) -> tuple[str, ...]:
+    with pytest.raises(PromptError) as wrong:
+        load_all(folder)
+    return wrong.value.problems
+
+
+# ---- every rule
+
+NOT_A_TEXT = "must be a text in quotation marks that is not empty"
+ONE_LINE = "must be one line of printable characters"
+NOT_ENDED = "must end as a sentence, with . ? ! or , so that the voice pauses"
+UNKNOWN = "is not a key that is known here"
+EMPTY_LIST = "the list is empty"
+NOT_TABLES = "must be written as [[question]] tables"
+PLACEHOLDER = "holds a placeholder"
+COUNT = "must hold {number} and {total}"
+SMALL = "must be small letters a-z, digits and _"
+WORDS_HEARD = "must be small letters, as they are compared with what was heard"
+NO_NUMBER = "must be a whole number, without quotation marks"
+ONE_IMPORTANT = "exactly one question of a guide must be marked important = true"
+
+RULES: list[tuple[str, Change, str, str]] = [
+    # what all guides share
+    ("phrases.toml", drop("saved"), "phrases.saved", "is missing"),
+    ("phrases.toml", drop("subject"), "mail.subject", "is missing"),
+    ("phrases.toml", drop("yes = ["), "words.yes", "is missing"),
+    ("phrases.toml", set_to("saved", '""'), "phrases.saved", NOT_A_TEXT),
+    ("phrases.toml", set_to("saved", '"  "'), "phrases.saved", NOT_A_TEXT),
+    ("phrases.toml", set_to("saved", "8"), "phrases.saved", NOT_A_TEXT),
+    ("phrases.toml", set_to("saved", '{ text = "Gemt." }'), "phrases.saved", NOT_A_TEXT),
+    ("phrases.toml", set_to("no_input", '["Intet.", 2]'), "phrases.no_input", NOT_A_TEXT),
+    ("phrases.toml", set_to("subject", '["Til", "dig"]'), "mail.subject", NOT_A_TEXT),
+    ("phrases.toml", set_to("saved", '"""Gemt.\nOg mere."""'), "phrases.saved", ONE_LINE),
+    ("phrases.toml", set_to("saved", '"Gemt\\t."'), "phrases.saved", ONE_LINE),
+    ("phrases.toml", set_to("subject", '"Til\\u0000dig"'), "mail.subject", ONE_LINE),
+    ("phrases.toml", set_to("saved", '"Gemt"'), "phrases.saved", NOT_ENDED),
+    ("phrases.toml", set_to("no_input", '["Intet.", "Stadig"]'), "phrases.no_input", NOT_ENDED),
+    ("phrases.toml", set_to("no_input", "[]"), "phrases.no_input", EMPTY_LIST),
+    ("phrases.toml", set_to("no", "[]"), "words.no", EMPTY_LIST),
+    ("phrases.toml", set_to("saved", '["Gemt.", "Gemt igen."]'), "phrases.saved", "has 2 wordings; at most 1 can be said"),
+    ("phrases.toml", set_to("consent", '["1.", "2.", "3.", "4."]'), "phrases.consent", "has 4 wordings; at most 3 can be said"),
+    ("phrases.toml", swap(', "Tast ni."', ""), "phrases.press", "needs nine wordings, one for each key"),
+    ("phrases.toml", set_to("count", '"Et nyt."'), "phrases.count", COUNT),
+    ("phrases.toml", set_to("count", '"Nummer {number}."'), "phrases.count", COUNT),
+    ("phrases.toml", set_to("count", '"Af {total}."'), "phrases.count", COUNT),
+    ("phrases.toml", set_to("count", '"Nummer {number} af {total} i {guide}."'), "phrases.count", COUNT),
+    ("phrases.toml", set_to("count", '"Nummer {number} af {total} {}."'), "phrases.count", COUNT),
+    ("phrases.toml", set_to("count", '"Nummer {number} af {total} {."'), "phrases.count", COUNT),
+    ("phrases.toml", set_to("count", '"Nummer {number:9999999999} {number} af {total}."'), "phrases.count", COUNT),
+    ("phrases.toml", set_to("saved", '"Gemt {number} af {total}."'), "phrases.saved", PLACEHOLDER),
+    ("phrases.toml", set_to("saved", '"Gemt {number}."'), "phrases.saved", PLACEHOLDER),
+    ("phrases.toml", set_to("no_match", '["Nej.", "Nej, {name}."]'), "phrases.no_match", PLACEHOLDER),
+    ("phrases.toml", swap(', "ni"]', "]"), "words.numbers", "needs the number words from one to 9"),
+    ("phrases.toml", set_to("yes", '["Ja"]'), "words.yes", WORDS_HEARD),
+    ("phrases.toml", set_to("no", '["nej", "nej tak!"]'), "words.no", WORDS_HEARD),
+    ("phrases.toml", set_to("no", '["nej", "ja"]'), "words.no", "'ja' is a yes as well"),
+    ("phrases.toml", swap("[phrases]", '[phrases]\nsaved_too = "Gemt."'), "phrases.saved_too", UNKNOWN),
+    ("phrases.toml", add('\nsubjekt = "Til dig"\n'), "mail.subjekt", UNKNOWN),
+    ("phrases.toml", first('colour = "blue"'), "colour", UNKNOWN),
+    ("phrases.toml", add("\n[sounds]\nspeed = 1\n"), "sounds", UNKNOWN),
+    # a guide
+    ("kort.toml", drop("order"), "order", "is missing"),
+    ("kort.toml", set_to("order", '"2"'), "order", NO_NUMBER),
+    ("kort.toml", set_to("order", "2.5"), "order", NO_NUMBER),
+    ("kort.toml", set_to("order", "true"), "order", NO_NUMBER),
+    ("kort.toml", drop("title"), "title", "is missing"),
+    ("kort.toml", set_to("title", '""'), "title", NOT_A_TEXT),
+    ("kort.toml", drop("menu"), "menu", "is missing"),
+    ("kort.toml", set_to("menu", '"Den korte"'), "menu", NOT_ENDED),
+    ("kort.toml", drop("intro"), "intro", "is missing"),
+    ("kort.toml", set_to("intro", '"Nu:"'), "intro", NOT_ENDED),
+    ("kort.toml", first("speed = 2"), "speed", UNKNOWN),
+    ("kort.toml", add('\n[[questions]]\nid = "mere"\n'), "questions", UNKNOWN),
+    # a question
+    ("kort.toml", drop("id"), "question 1.id", "is missing"),
+    ("lang.toml", swap('id = "hvem"', 'id = "Hvem er?"'), "question 3.id", f"'Hvem er?' {SMALL}"),
+    ("lang.toml", swap('id = "hvem"', 'id = "hvør"'), "question 3.id", f"'hvør' {SMALL}"),
+    ("lang.toml", swap('id = "hvem"', f'id = "{"h" * 41}"'), "question 3.id", f"'{'h' * 41}' {SMALL}"),
+    ("lang.toml", swap('id = "hvem"', 'id = "hvad"'), "question.id", "'hvad' is used twice"),
+    ("lang.toml", swap('kind = "yes_no"', 'kind = "number"'), "question 2.kind", "is 'number'; it can be spoken or yes_no"),
+    ("lang.toml", swap('kind = "yes_no"', "kind = []"), "question 2.kind", "is []; it can be spoken or yes_no"),
+    ("kort.toml", drop("label"), "question 1.label", "is missing"),
+    ("kort.toml", drop("ask"), "question 1.ask", "is missing"),
+    ("kort.toml", set_to("ask", '["Hvad?", "Hvad?"]'), "question 1.ask", NOT_A_TEXT),
+    ("kort.toml", set_to("ask", '"Hvad er det eneste"'), "question 1.ask", NOT_ENDED),
+    ("kort.toml", drop("again"), "question 1.again", "is missing"),
+    ("kort.toml", set_to("again", "[]"), "question 1.again", EMPTY_LIST),
+    ("kort.toml", set_to("again", '["Det eneste?", "Sig det"]'), "question 1.again", NOT_ENDED),
+    ("kort.toml", drop("help"), "question 1.help", "is missing"),
+    ("kort.toml", set_to("important", '"true"'), "question 1.important", "must be true or false, without quotation marks"),
+    ("kort.toml", add("importent = true\n"), "question 1.importent", UNKNOWN),
+    ("lang.toml", drop("important"), "question.important", ONE_IMPORTANT),
+    ("lang.toml", swap('id = "hvad"', 'id = "hvad"\nimportant = true'), "question.important", ONE_IMPORTANT),
+    ("kort.toml", add("".join(QUESTION.format(f"q{n}") for n in range(9))), "question", "there are 10 questions; a guide has 1 to 9"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "key", "problem"), RULES, ids=[f"{n}-{row[2]}" for n, row in enumerate(RULES)])
+def test_a_broken_rule_is_told_as_file_key_and_problem(folder: Path, name: str, change: Change, key: str, problem: str) -> None:
+    alter(folder, name, change)
+    told = problems(folder)
+    assert f"da/{name}: {key}: {problem}" in told
+    with_it = {"question.important"} if problem.startswith("must be true or false") else set()
+    assert {line.split(": ")[1] for line in told} - with_it == {key}, "one mistake is told as several"
+
+
+@pytest.mark.parametrize("written", ["question = []", 'question = "eneste"', "question = [1]", "[question]\nid = 'eneste'"])
+def test_a_guide_without_questions_is_told(folder: Path, written: str) -> None:
+    alter(folder, "kort.toml", lambda text: text[: text.index("[[question]]")] + written + "\n")
+    told = problems(folder)
+    assert "da/kort.toml: question: there are 0 questions; a guide has 1 to 9" in told
+    assert (f"da/kort.toml: question: {NOT_TABLES}" in told) == (written != "question = []")
+
+
+def test_nine_questions_are_enough_and_not_too_many(folder: Path) -> None:
+    alter(folder, "kort.toml", add("".join(QUESTION.format(f"q{n}") for n in range(8))))
+    (prompts,) = load_all(folder)
+    assert prompts.guide("kort").questions[8].count.text == "Nummer ni af ni."
+
+
+@pytest.mark.parametrize("name", ["På vej.toml", "Kort.toml", "1.toml", "kort-2.toml", "a.b.toml"])
+def test_a_guide_s_file_is_named_plainly(folder: Path, name: str) -> None:
+    (folder / "da" / "kort.toml").rename(folder / "da" / name)
+    assert problems(folder) == (f"da/{name}: (file name): {SMALL}",)
+
+
+# ---- files
+
+FILES: list[tuple[bytes, str]] = [
+    (b"order = \n", "not TOML: "),
+    (b'order = 1\ntitle = "Uden slut\n', "not TOML: "),
+    (b"order = 1\norder = 2\n", "not TOML: "),
+    ('title = "På vej"\n'.encode("latin-1"), "the file is not UTF-8 text: save it as UTF-8"),
+    ('title = "På vej"\n'.encode("utf-16"), "the file is not UTF-8 text: save it as UTF-8"),
+]
+
+
+@pytest.mark.parametrize("name", ["phrases.toml", "kort.toml"])
+@pytest.mark.parametrize(("data", "problem"), FILES)
+def test_a_file_that_cannot_be_read_is_one_problem(folder: Path, name: str, data: bytes, problem: str) -> None:
+    (folder / "da" / name).write_bytes(data)
+    (told,) = problems(folder)  # what is missing because of it is not told
+    assert told.startswith(f"da/{name}: (file): {problem}")
+
+
+def test_missing_phrases_are_told(folder: Path) -> None:
+    (folder / "da" / "phrases.toml").unlink()
+    assert problems(folder) == ("da/phrases.toml: (file): the file is missing",)
+
+
+def test_a_folder_in_a_file_s_place_is_told(folder: Path) -> None:
+    (folder / "da" / "phrases.toml").unlink()
+    (folder / "da" / "phrases.toml").mkdir()
+    assert problems(folder) == ("da/phrases.toml: (file): the file cannot be read: Is a directory",)
+
+
+def test_no_guide_is_told(folder: Path) -> None:
+    for name in ("kort.toml", "lang.toml"):
+        (folder / "da" / name).unlink()
+    assert problems(folder) == (f"{folder / 'da'}: there is no guide: add a .toml file with questions",)
+
+
+def test_four_guides_fit_the_menu_and_five_do_not(folder: Path) -> None:
+    for n in (3, 4):
+        shutil.copy(folder / "da" / "kort.toml", folder / "da" / f"kort{n}.toml")
+    assert len(load_all(folder)[0].guides) == 4
+    shutil.copy(folder / "da" / "kort.toml", folder / "da" / "kort5.toml")
+    assert problems(folder) == (f"{folder / 'da'}: 5 guides make a menu of more than four options",)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_without_a_language_is_told(tmp_path: Path, there: bool) -> None:
+    folder = tmp_path / "empty"
+    if there:
+        folder.mkdir()
+    (problem,) = problems(folder)
+    assert problem == f"{folder}: there is no language here: add a folder such as da with phrases.toml and guides"
+
+
+# ---- the command
+
+
+def test_the_command_tells_every_problem_of_every_file_and_language_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(folder / "da", folder / "sv")
+    alter(folder, "phrases.toml", drop("saved"))
+    alter(folder, "kort.toml", set_to("order", '"2"'))
+    alter(folder, "kort.toml", drop("help"))
+    alter(folder, "lang.toml", lambda text: text + "x = [")
+    (folder / "sv" / "phrases.toml").unlink()
+    assert main(["check", str(folder)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    told = err.splitlines()
+    assert [line.split(": ")[:2] for line in sorted(told)] == [
+        ["da/kort.toml", "order"],
+        ["da/kort.toml", "question 1.help"],
+        ["da/lang.toml", "(file)"],
+        ["da/phrases.toml", "phrases.saved"],
+        ["sv/phrases.toml", "(file)"],
+    ]
+
+
+def test_the_command_says_what_it_has_read_when_there_is_no_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    said = len(list(load(folder / "da")))
+    assert (out, err) == (f"da: 2 guides, 5 questions, {said} prompts: no problems.\n", "")
+
+
+def test_content_that_is_wrong_ends_the_program_with_1_and_settings_that_are_with_2(folder: Path) -> None:
+    (folder / "da" / "phrases.toml").unlink()
+    run = [sys.executable, "-m", "voice"]
+    content = subprocess.run([*run, "check"], env={"PROMPTS_DIR": str(folder)}, cwd=ROOT, capture_output=True, text=True)
+    assert (content.returncode, content.stdout) == (1, "")
+    assert content.stderr == "da/phrases.toml: (file): the file is missing\n"
+    settings = subprocess.run([*run, "migrate"], env={}, cwd=ROOT, capture_output=True, text=True)
+    assert (settings.returncode, settings.stdout) == (2, "")
+    assert "PUBLIC_BASE_URL is missing" in settings.stderr
+    assert "Traceback" not in content.stderr + settings.stderr
+
+
+def test_the_real_content_has_no_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(ROOT / "prompts")]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert re.search(r"^da: \d guides, \d+ questions, \d+ prompts: no problems\.$", out, re.MULTILINE)
+
+
+# ---- what is asked for is used, and what is used is asked for
+
+
+def test_every_phrase_that_is_asked_for_is_said_and_every_phrase_that_is_said_is_asked_for() -> None:
+    said = set(_named(ROOT / "voice" / "prompts.py", "phrases"))
+    for path in (ROOT / "voice").rglob("*.py"):
+        methods = {"phrase", "say"} if path.parent.name == "telephony" else {"phrase"}
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods and node.args:
+                said |= _texts(node.args[0])
+    assert said == set(PHRASES)
+
+
+def _named(path: Path, name: str) -> Iterator[str]:
+    """The keys that are looked up in something of that name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == name:
+            yield from _texts(node.slice)
+
+
+def _texts(node: ast.AST) -> set[str]:
+    """The texts that it can be: itself, or either side of an ``if``."""
+    sides = (node.body, node.orelse) if isinstance(node, ast.IfExp) else (node,)
+    return {side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)}
+
+
+def test_every_word_list_that_is_asked_for_is_compared_with() -> None:
+    engine = (ROOT / "voice" / "dialogue" / "engine.py").read_text()
+    assert [name for name in WORDS if name != "numbers" and f'"{name}"' not in engine] == []
+
+
+class Observed(Mapping[str, str]):
+    """Texts that remember which of them were read."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = texts
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        return self.texts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def test_every_text_of_the_mail_that_is_asked_for_can_come_to_be_read() -> None:
+    observed = Observed(load(TEST_PROMPTS / "da").mail)
+    prompts = replace(load(TEST_PROMPTS / "da"), mail=observed)
+    hints = get_type_hints(Utterance)
+    marks = {field.name: True for field in fields(Utterance) if hints[field.name] is bool}
+    heard = Utterance("hvad", 1, 0, "heard", "jeg siger noget", **marks)
+    said = [
+        [heard, Utterance("hvad", 1, 1, "failed"), Utterance("er_det", 1, 2, "keyed", "yes"), Utterance("hvem", 1, 3, "silent")],
+        [Utterance("hvad", 1, 0, "failed"), Utterance("er_det", 1, 1, "keyed", "no"), replace(heard, question="ukendt")],
+        [replace(heard, question="vigtigst")],
+    ]
+    for utterances in said:
+        for late in (False, True):
+            write(summarise(prompts.guide("lang"), utterances, late=late), prompts)
+    assert sorted(observed.read) == sorted(MAIL)
