@@ -130,7 +130,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _insert_new(connection: Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
     """Insert unless the primary key stands there already; tells whether it was inserted."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return connection.execute(dialect.insert(table).values(values).on_conflict_do_nothing()).rowcount == 1
+    insert = dialect.insert(table).values(values).on_conflict_do_nothing()
+    return connection.execute(insert.returning(next(iter(table.primary_key)))).first() is not None
 
 
 def _locked(connection: Connection, table: sa.Table, key: str) -> Row[Any] | None:
@@ -271,8 +272,9 @@ def save_sound(connection: Connection, key: str, wav: bytes) -> None:
 # ---- what failed for good
 
 
-def add_dead_job(connection: Connection, job_id: str, name: str, reason: str, now: float) -> None:
-    _insert_new(connection, dead_jobs, {"id": job_id, "name": name, "reason": reason, "died_at": now})
+def add_dead_job(connection: Connection, job_id: str, name: str, reason: str, now: float) -> bool:
+    """Tells whether it was new."""
+    return _insert_new(connection, dead_jobs, {"id": job_id, "name": name, "reason": reason, "died_at": now})
 
 
 def count_dead_jobs(connection: Connection) -> int:
