@@ -28,7 +28,7 @@ class Postgres:
     """A server of its own on a loopback port. Root cannot run one, so as root it is run by the user that Debian makes for it."""
 
     def __init__(self, programs: Path) -> None:
-        self._programs = programs
+        self.programs = programs
         self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         self._as: dict[str, int] = {"user": self._user.pw_uid, "group": self._user.pw_gid} if self._user else {}
         self._port = free_port()
@@ -39,7 +39,7 @@ class Postgres:
         if self._user:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         initialise = [
-            self._programs / "initdb",
+            self.programs / "initdb",
             "--auth=trust",
             "--username=postgres",
             "--encoding=UTF8",
@@ -60,7 +60,7 @@ class Postgres:
         settings = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "max_connections": 300}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
-            command = [self._programs / "postgres", "-D", self._folder / "data", *flags]
+            command = [self.programs / "postgres", "-D", self._folder / "data", *flags]
             self._server = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True, **self._as)
         end = time.monotonic() + 30
         while True:

@@ -107,5 +107,5 @@ def _calls(config: Config, engine: Engine, queue: Queue, prompts: Prompts, rende
     return Calls(engine, queue, prompts, write, final_silence=config.answer_silence, resume_window=config.resume_window)
 
 
-def _bury(tx: Connection, job: str, name: str, reason: str) -> None:
-    store.add_dead_job(tx, job, name, reason, time.time())
+def _bury(tx: Connection, job: str, name: str, reason: str) -> bool:
+    return store.add_dead_job(tx, job, name, reason, time.time())

@@ -12,8 +12,10 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -31,6 +33,10 @@ VERSION = "1"  # fixed: by default DBOS leaves a job to the program version that
 WORKFLOW = "job"
 CPU_JOBS = ("transcribe",)  # one at a time; all else waits for the network and runs eight at a time
 SWEEP_SECONDS = 1.0
+_BATCH = 500  # rows deleted at once, in a few milliseconds: on SQLite a call's webhook waits for them
+RECOVERIES = 20  # so often a job is taken over from a worker that died with it; then it is what they died of
+HOUSEKEEPING = "23 3 * * *"  # cron, in UTC
+KEEP_DAYS = 7  # a job that is done is known for so long: in this time the same name and key again is no second job
 LOST_LOCK_EXIT = 75  # EX_TEMPFAIL: whoever supervises starts us again
 
 
@@ -81,6 +87,18 @@ class Queue:
             options["delay_seconds"] = delay
         self._client.enqueue_in_transaction(connection, options, name, subject, key, attempt)  # type: ignore[arg-type]
 
+    def taken_over(self, name: str, key: str, attempt: int) -> bool:
+        """Whether a worker has died with this job in hand."""
+        found = self._client.list_workflows(workflow_ids=[f"{name}:{key}:{attempt}"], load_input=False, load_output=False)
+        return any((workflow.recovery_attempts or 0) > 1 for workflow in found)
+
+    def forget_done(self, before: datetime) -> None:
+        """Delete what the engine keeps of jobs that were done before then. What failed is kept."""
+        while done := self._client.list_workflows(
+            status="SUCCESS", completed_before=before.isoformat(), limit=_BATCH, load_input=False, load_output=False
+        ):
+            self._client.delete_workflows([workflow.workflow_id for workflow in done])
+
 
 def migrate(database_url: str) -> None:
     """Make or update the engine's own tables."""
@@ -99,16 +117,19 @@ class Worker:
         queue: Queue,
         jobs: Mapping[str, Job],
         regulars: Mapping[str, Regular],
-        bury: Callable[[Connection, str, str, str], None],
+        bury: Callable[[Connection, str, str, str], bool],
     ) -> None:
+        """``bury(connection, id, name, reason)`` keeps the news of a job that is given up, and tells whether it was new."""
         self._url = database_url
         self._engine = engine
         self._queue = queue
         self._jobs = jobs
-        self._regulars = regulars
+        self._regulars = {**regulars, "housekeeping": Regular(self._housekeeping, HOUSEKEEPING)}
         self._bury = bury
+        self._buried: set[str] = set()  # what the engine gave up and we have noted
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._locks: Liveness = liveness(database_url)
+        self._one_by_one = threading.Lock()
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -132,7 +153,7 @@ class Worker:
             }
         )
 
-        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=20)
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RECOVERIES)
         def job(name: str, subject: str, key: str, attempt: int) -> None:
             """The one generic workflow. It has no steps of the engine's, so that a changed program can go on with an old job."""
             self._job(name, subject, key, attempt)
@@ -160,29 +181,44 @@ class Worker:
         workflow = dbos.workflow(name=f"regular_{name}")(tick)
         return {"schedule_name": name, "workflow_fn": workflow, "schedule": regular.cron, "context": None}
 
-    def _job(self, name: str, subject: str, key: str, attempt: int) -> None:
-        try:
-            self._jobs[name].run(subject)
-        except Exception as error:
-            self._failed(name, subject, key, attempt, error)
+    def _housekeeping(self) -> None:
+        self._queue.forget_done(datetime.now(UTC) - timedelta(days=KEEP_DAYS))
 
-    def _failed(self, name: str, subject: str, key: str, attempt: int, error: Exception) -> None:
-        job, reason = self._jobs[name], _reason(error)
+    def _job(self, name: str, subject: str, key: str, attempt: int) -> None:
+        job = self._jobs.get(name, _UNKNOWN)
+        try:
+            with self._careful() if self._queue.taken_over(name, key, attempt) else nullcontext():
+                job.run(subject)
+        except Exception as error:
+            self._failed(job, name, subject, key, attempt, error)
+
+    @contextmanager
+    def _careful(self) -> Iterator[None]:
+        """A worker died of one of these, perhaps: one at a time and in any order, so that the others get past it."""
+        time.sleep(random.uniform(0, 0.5))  # noqa: S311 - no secret
+        with self._one_by_one:
+            yield
+
+    def _failed(self, job: Job, name: str, subject: str, key: str, attempt: int, error: Exception) -> None:
+        reason = _reason(error)
         last = attempt >= job.attempts or bool(getattr(error, "permanent", False))
         log.warning("job %s attempt %d %s: %s", name, attempt, "gives up" if last else "failed", reason)
         while True:
             try:
                 with self._engine.begin() as connection:
                     if last:
-                        self._bury(connection, f"{name}:{key}:{attempt}", name, reason)
-                        job.give_up(connection, subject, reason)
+                        self._give_up(connection, f"{name}:{key}:{attempt}", name, subject, reason)
                     else:
                         wait = min(job.cap, job.base * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
                         self._queue.enqueue(connection, name, subject, key=key, delay=wait, attempt=attempt + 1)
                 return
-            except sa.exc.DBAPIError:  # the database is away: the failure must not be lost with it
+            except (sa.exc.DBAPIError, sa.exc.TimeoutError):  # the database is away: the failure must not be lost with it
                 log.warning("job %s: its failure could not be noted yet", name)
                 time.sleep(1.0)
+
+    def _give_up(self, connection: Connection, job_id: str, name: str, subject: str, reason: str) -> None:
+        if self._bury(connection, job_id, name, reason):
+            self._jobs.get(name, _UNKNOWN).give_up(connection, subject, reason)
 
     def _sweep(self, dbos: "type[DBOS]") -> None:
         """Take over the jobs of workers that died, and end ourselves if others take us for dead."""
@@ -195,8 +231,26 @@ class Worker:
                 if self._locks.is_dead(worker):
                     dbos._recover_pending_workflows([worker])
                     self._locks.forget(worker)
-        except sa.exc.DBAPIError:
-            log.warning("the sweep could not reach the database")
+            self._bury_given_up(dbos)
+        except Exception as error:  # the next one tries again, a second later
+            log.warning("the sweep failed: %s", _reason(error))
+
+    def _bury_given_up(self, dbos: "type[DBOS]") -> None:
+        """What the engine itself has given up, because every worker died of it, is as dead as what we give up."""
+        for workflow in dbos.list_workflows(status=["MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR"], name=WORKFLOW, load_output=False):
+            if workflow.workflow_id not in self._buried and workflow.input:
+                name, subject, _key, _attempt = workflow.input["args"]
+                log.warning("job %s gives up: %s", name, workflow.status)
+                with self._engine.begin() as connection:
+                    self._give_up(connection, workflow.workflow_id, name, subject, workflow.status)
+                self._buried.add(workflow.workflow_id)
+
+
+def _unknown(_subject: str) -> None:
+    raise LookupError("no worker of this version knows the job")
+
+
+_UNKNOWN = Job(_unknown)  # put in by a newer program: its worker may come within the hour of these attempts
 
 
 def _serializer() -> Any:
