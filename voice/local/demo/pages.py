@@ -5,10 +5,9 @@ import queue
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
-from flask_sock import Sock  # type: ignore[import-untyped]
 from simple_websocket import ConnectionClosed, Server  # type: ignore[import-untyped]
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -62,8 +61,7 @@ class ConnectedPage:
         self._tell(refused=True)
 
     def leave(self) -> None:
-        self._tell(elsewhere=True)
-        self.close()
+        self._tell(elsewhere=True)  # the page closes the connection
 
     def close(self) -> None:
         self._outgoing.put(None)
@@ -78,7 +76,6 @@ class ConnectedPage:
         try:
             while (message := self._outgoing.get()) is not None:
                 self._socket.send(message)
-            self._socket.close()
         except (ConnectionClosed, OSError):
             pass  # the page is gone, and its other thread sees it too
 
@@ -87,7 +84,6 @@ def create_app(line: LocalLine, telephone: Telephone) -> Flask:
     """The demo's web app, for this machine alone."""
     app = Flask(__name__)
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost"]  # another site's name that points here gets nothing
-    app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 10, "max_message_size": MAX_MESSAGE}
     app.register_blueprint(mails.create_blueprint(line.mailbox.mails, line.config.whisper_model))
     engine = store.connect(line.config.database_url)
     prompts = load_all(line.config.prompts_dir)[0]
@@ -116,25 +112,39 @@ def create_app(line: LocalLine, telephone: Telephone) -> Flask:
         steps = progress(engine, prompts, telephone.call_sid) if telephone.call_sid else []
         return jsonify([{"title": step.title, "status": step.status, "words": step.words, "done": step.done} for step in steps])
 
-    @Sock(app).route("/line")  # type: ignore[untyped-decorator]
-    def connection(socket: Server) -> None:
+    @app.route("/line", websocket=True)
+    def connection() -> Response:
         rate = request.args.get("rate", default=0, type=int)
         if rate not in RATES:
-            return
+            abort(400)
+        socket = Server(request.environ, ping_interval=10, max_message_size=MAX_MESSAGE)
         page = ConnectedPage(socket, rate)
         telephone.attach(page)
         try:
-            while True:
-                message = socket.receive()
-                if isinstance(message, bytes):
-                    telephone.hear(page.from_page(message))
-                elif message:
-                    _do(telephone, page, json.loads(message))
+            _listen(socket, page, telephone)
+        except ConnectionClosed:
+            return _UsedUp()
         finally:
             telephone.detach(page)
             page.close()
 
     return app
+
+
+class _UsedUp(Response):
+    """The connection ended as a WebSocket, so there is nobody to answer."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        raise ConnectionError
+
+
+def _listen(socket: Server, page: ConnectedPage, telephone: Telephone) -> NoReturn:
+    while True:
+        message = socket.receive()
+        if isinstance(message, bytes):
+            telephone.hear(page.from_page(message))
+        else:
+            _do(telephone, page, json.loads(message))
 
 
 def _do(telephone: Telephone, page: ConnectedPage, wish: dict[str, str]) -> None:

@@ -43,6 +43,7 @@ function take(message) {
   if (message.refused) $("#typed-note").textContent = "Du taler allerede. Tryk # først, og skriv så.";
   if (message.elsewhere) {
     socket.onclose = null;
+    socket.close();
     callChanged(false);
     status.textContent = "Telefonen er åben i et andet vindue";
     caption.textContent = "Genindlæs siden for at bruge den her.";
