@@ -1,0 +1,116 @@
+"""The migrated schema is the one that the program works with, on both databases, however often and by however many it is made."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Engine
+
+from tests.conftest import ROOT
+from tests.web import environ
+from voice import migrations, store
+from voice.config import Config
+from voice.migrations import migrate
+
+
+@pytest.fixture
+def url(database_url: str, tmp_path: Path) -> str:
+    """The database's URL as the program reads it."""
+    return Config.from_env(environ(tmp_path, DATABASE_URL=database_url)).database_url
+
+
+def differences(engine: Engine, metadata: sa.MetaData) -> list[object]:
+    """What of our own tables the database has otherwise. The workflow engine's tables are its own matter."""
+
+    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+        return kind != "table" or name in metadata.tables
+
+    options = {"include_object": ours, "compare_type": True, "compare_server_default": True}
+    with store.reading(engine) as look:
+        return compare_metadata(MigrationContext.configure(look, opts=options), metadata)
+
+
+def schema(engine: Engine) -> dict[str, list[str]]:
+    """Every table with its columns and indexes, the workflow engine's too."""
+    inspector = sa.inspect(engine)
+    found = {}
+    for space in inspector.get_schema_names():
+        for table in inspector.get_table_names(space) if space != "information_schema" else ():
+            columns = [f"{column['name']} {column['type']}" for column in inspector.get_columns(table, space)]
+            found[f"{space}.{table}"] = columns + sorted(str(index["name"]) for index in inspector.get_indexes(table, space))
+    return found
+
+
+def test_what_is_migrated_is_what_the_program_works_with(url: str) -> None:
+    migrate(url)
+    engine = store.connect(url)
+    assert differences(engine, store.metadata) == []
+    assert any(name.endswith(".workflow_status") for name in schema(engine)), "the workflow engine's tables are not there"
+    engine.dispose()
+
+
+def test_a_column_that_is_forgotten_would_be_seen(url: str) -> None:
+    migrate(url)
+    engine = store.connect(url)
+    changed = sa.MetaData()
+    for table in store.metadata.sorted_tables:
+        table.to_metadata(changed)
+    changed.tables["calls"].append_column(sa.Column("forgotten", sa.Float))
+    sa.Index("ix_forgotten", changed.tables["calls"].c.heard_at)
+    changed.tables["sounds"].c.key.type = sa.String(65)
+    changed.tables["calls"].c.ended_at.nullable = False
+    found = str(differences(engine, changed))
+    assert "'add_column'" in found
+    assert "'add_index'" in found
+    assert "'modify_nullable'" in found
+    assert "'modify_type'" in found
+    engine.dispose()
+
+
+def test_migrating_again_changes_nothing_and_keeps_what_is_there(url: str) -> None:
+    migrate(url)
+    engine = store.connect(url)
+    with store.writing(engine) as tx:
+        store.add_worker_key(tx, b"k" * 32, 1.0)
+        store.save_sound(tx, "a" * 64, b"RIFF")
+    before = schema(engine)
+    migrate(url)
+    migrate(url)
+    assert schema(engine) == before
+    with store.reading(engine) as look:
+        assert (store.worker_key(look), store.sound(look, "a" * 64)) == (b"k" * 32, b"RIFF")
+    engine.dispose()
+
+
+def test_several_processes_may_migrate_at_once(url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "voice", "migrate"]
+    environment = {**os.environ, **environ(tmp_path, DATABASE_URL=url)}
+
+    def run(_number: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+    with ThreadPoolExecutor(3) as threads:
+        done = list(threads.map(run, range(3)))
+    assert [(each.returncode, each.stderr) for each in done] == [(0, "")] * 3
+    engine = store.connect(url)
+    assert differences(engine, store.metadata) == []
+    engine.dispose()
+
+
+def test_the_history_is_one_line_from_nothing_to_now() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert len(scripts.get_heads()) == 1
+    assert len(scripts.get_bases()) == 1
+    assert [script.down_revision for script in scripts.walk_revisions()][-1] is None
+
+
+def test_sqlite_is_made_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    migrate(f"sqlite:///{tmp_path}/not/yet/line.sqlite")
+    assert (tmp_path / "not" / "yet" / "line.sqlite").stat().st_size > 0
