@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 GRACE = 40.0  # seconds between the wish to end and the end: a worker finishes what is under way
 RESTART_AFTER = 0.5  # seconds; doubled for a process that keeps dying, up to
 RESTART_AT_MOST = 10.0
+LIVED_WELL = 60.0  # seconds after which a process that dies does not keep dying
 _PR_SET_PDEATHSIG = 1
 
 
@@ -26,6 +27,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._waits = dict.fromkeys(commands, RESTART_AFTER)
         self._due: dict[str, float] = {}
+        self._born: dict[str, float] = {}
         self._stopping = False
 
     def __enter__(self) -> "Processes":
@@ -50,11 +52,15 @@ class Processes:
 
     def look_after(self) -> None:
         """Start again what has died. Call it often."""
+        if self._stopping:
+            return
         now = time.monotonic()
         for name, process in list(self._running.items()):
             if process.poll() is not None:
                 log.warning("%s ended with %s; it is started again", name, process.returncode)
                 del self._running[name]
+                if now - self._born[name] > LIVED_WELL:
+                    self._waits[name] = RESTART_AFTER
                 self._due[name] = now + self._waits[name]
                 self._waits[name] = min(self._waits[name] * 2, RESTART_AT_MOST)
         for name, due in list(self._due.items()):
@@ -77,6 +83,7 @@ class Processes:
         self._running.clear()
 
     def _start(self, name: str) -> None:
+        self._born[name] = time.monotonic()
         # A group of its own: Ctrl-C on the terminal reaches us alone, and we end the others in order.
         self._running[name] = subprocess.Popen(  # noqa: S603 - our own command lines
             self._commands[name], env=self._environ, start_new_session=True, preexec_fn=_die_with_parent
