@@ -11,6 +11,8 @@ that a call of five minutes takes a second. Twilio's own words are used througho
         listening    how Gather and Record listen        <- wire (frames, clock), media (sound), handset (what a telephone must do)
       rest         recordings and messages over HTTP     <- recordings (what is kept)
     scripted     a handset whose caller follows a script
+    browser      a handset on a web page                <- pace (real time)
+    sip          handsets of softphones, over SIP and RTP; needs aiosipua, so it is imported only where it is used
     conditions   everything that Twilio may do and seldom does
 """
 
