@@ -157,7 +157,6 @@ class Jobs:
 
     def _unheard(self, tx: Connection, recording_sid: str, _reason: str) -> None:
         self._preparations.settle(tx, recording_sid, "failed")
-        self._queue.enqueue(tx, "erase", recording_sid)
 
     def _undeliverable(self, tx: Connection, preparation: str, _reason: str) -> None:
         store.save_preparation(tx, preparation, status="undeliverable")

@@ -88,12 +88,13 @@ class Preparations:
             self._queue.enqueue(tx, "fetch", recording_sid, key=f"{recording_sid}:unannounced", delay=CALLBACK_LOST)
 
     def settle(self, tx: Connection, utterance: str, status: str, *, only_if: str | None = None, **values: Any) -> None:
-        """An utterance has become words, or never will. Sends the preparation off if it was the last."""
+        """An utterance has become words, or never will. Sends the preparation off if it was the last. What is settled stays so."""
         row = store.utterance(tx, utterance)
-        if row is None:
+        if row is None or row.status in store.SETTLED:
             return
         store.locked_preparation(tx, row.preparation)
-        if store.save_utterance(tx, utterance, only_if=only_if, status=status, **values):
+        if store.save_utterance(tx, utterance, only_if=only_if or row.status, status=status, **values):
+            self._queue.enqueue(tx, "erase", utterance)  # also when it could not be fetched: the provider may have it
             self.send_if_ready(tx, row.preparation)
 
     def close(self, tx: Connection, preparation: str) -> None:
@@ -123,7 +124,7 @@ class Preparations:
         if row is None or row.status != "closed":
             return
         for utterance in store.unsettled(tx, preparation):
-            store.save_utterance(tx, utterance, status="failed")
+            self.settle(tx, utterance, "failed")
         self.send_if_ready(tx, preparation)
 
     def freeze(self, tx: Connection, preparation: str) -> Row[Any] | None:
