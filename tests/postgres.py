@@ -1,10 +1,12 @@
 """Debian's PostgreSQL in a temporary folder, for as long as the tests run. It syncs to the disk, as a real one does."""
 
+import ctypes
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from itertools import count
@@ -15,6 +17,8 @@ import psycopg
 from psycopg import sql
 
 from voice.local.line import free_port
+
+_PR_SET_PDEATHSIG = 1
 
 
 def find_programs() -> Path | None:
@@ -61,7 +65,9 @@ class Postgres:
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             command = [self.programs / "postgres", "-D", self._folder / "data", *flags]
-            self._server = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True, **self._as)
+            self._server = subprocess.Popen(
+                command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent, **self._as
+            )
         end = time.monotonic() + 30
         while True:
             try:
@@ -85,3 +91,9 @@ class Postgres:
     def _administrate(self, statement: str, *names: str) -> None:
         with psycopg.connect(host="127.0.0.1", port=self._port, user="postgres", autocommit=True, connect_timeout=5) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _end_with_parent() -> None:
+    """On Linux: so that a test run that is killed leaves no server behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
