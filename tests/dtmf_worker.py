@@ -1,4 +1,4 @@
-"""The product's worker with a recogniser that hears telephone keys: ``python -m tests.dtmf_worker [hasty]``."""
+"""The product's worker with a recogniser that hears telephone keys: ``python -m tests.dtmf_worker [hasty [GONE]]``."""
 
 import logging
 import signal
@@ -12,7 +12,7 @@ from voice.app import create_worker
 def main() -> None:
     logging.basicConfig(level=logging.ERROR)
     if "hasty" in sys.argv[1:]:
-        hurry()
+        hurry(*map(float, sys.argv[2:]))
     worker = create_worker(transcriber=DtmfTranscriber())
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run()
