@@ -13,6 +13,7 @@ from voice.summary.words import tidy
 SAID = Prompt("x", "Hvad?")
 GUIDE = Guide(
     id="guide",
+    order=1,
     title="Før samtalen",
     menu=SAID,
     intro=SAID,
