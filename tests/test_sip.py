@@ -18,6 +18,8 @@ from voice.exchange.conversation import What
 from voice.exchange.sip import SipGateway
 from voice.local.line import LocalLine
 
+pytestmark = pytest.mark.realtime
+
 CLIPS = SHARED / "audio"
 SECONDS = 30.0  # for anything that the line does next
 CUT_OFF = 4.0  # seconds into the answer

@@ -36,7 +36,7 @@ class Voice:
 
 def content(*texts: str, language: str = "da") -> Prompts:
     """Content with these texts as the introductions of as many guides; their ids are 0/intro, 1/intro, ..."""
-    guides = (Guide(str(n), "", Prompt(f"{n}/menu", "Tast 1."), Prompt(f"{n}/intro", text), ()) for n, text in enumerate(texts))
+    guides = (Guide(str(n), n, "", Prompt(f"{n}/menu", "Tast 1."), Prompt(f"{n}/intro", text), ()) for n, text in enumerate(texts))
     return Prompts(language, {}, {}, {}, tuple(guides))
 
 
