@@ -13,7 +13,7 @@ from voice import app, calls, preparations
 from voice.jobs import Jobs
 from voice.queue import Job, Regular
 
-ATTEMPTS = 8  # of a job that keeps failing
+ATTEMPTS = 5  # of a job that keeps failing
 EACH_SECOND = "* * * * * *"
 
 
