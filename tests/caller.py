@@ -11,7 +11,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from voice.dialogue import engine
+from voice.dialogue import engine, moves
 from voice.dialogue.events import HANGUP, SILENCE, CallStarted, Event, HungUp, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
 from voice.dialogue.session import Session
 from voice.dialogue.turn import Hangup, Keyed, Menu, Record, Turn
@@ -19,7 +19,7 @@ from voice.prompts import Prompts
 
 SILENCE_SECONDS = 6
 RECORDINGS = itertools.count(1)  # ids are unique over all calls, as the provider's are
-LET_GO = engine.TRIES * (engine.SKIPS + 1)  # silences in a row after which even the most patient line has let go
+LET_GO = engine.TRIES * (moves.SKIPS + 2) + 1  # silences in a row after which even the most patient line has let go
 
 
 class Line(Protocol):
@@ -51,7 +51,10 @@ class Caller(RuleBasedStateMachine):
         self.silences = 0
         self.said_yes = False
         self.quiet_at: set[str] = set()
-        self._do(CallStarted(SILENCE_SECONDS))
+        self._do(self.starts())
+
+    def starts(self) -> CallStarted:
+        return CallStarted(SILENCE_SECONDS)
 
     # ---- what the caller does
 
@@ -59,12 +62,12 @@ class Caller(RuleBasedStateMachine):
         return isinstance(self.turn.then, kinds)
 
     @precondition(lambda self: self.waits_for(Menu))
-    @rule(key=st.sampled_from("111122*0345#"))
+    @rule(key=st.sampled_from("1111222*003345#"))
     def press(self, key: str) -> None:
         self._do(KeysPressed(key))
 
     @precondition(lambda self: self.waits_for(Menu) and self.turn.then.words)
-    @rule(words=st.sampled_from(["Ja.", "ja", "nej", "hvad siger du", ""]))
+    @rule(words=st.sampled_from(["Ja.", "ja", "nej", "hvad siger du", "", "efter", "om igen", "videre", "hjælp"]))
     def say_a_word(self, words: str) -> None:
         self._do(WordsHeard(words))
 
@@ -128,10 +131,10 @@ class Caller(RuleBasedStateMachine):
     def _do(self, event: Event) -> None:
         if not isinstance(event, NoInput):
             self.silences = 0
-        if isinstance(event, KeysPressed | WordsHeard) and not self.asked:
+        asked_before, place_before = self.asked, self.rung.session.place
+        if isinstance(event, KeysPressed | WordsHeard) and place_before == "consent":
             said = event.keys if isinstance(event, KeysPressed) else event.words.strip(".").lower()
             self.said_yes = self.said_yes or said in ("1", "ja")
-        asked_before = self.asked
         self.turn = self.rung.happens(event)
         for prompt in self.turn.say:
             parts = prompt.id.split("/")
@@ -153,7 +156,12 @@ class Caller(RuleBasedStateMachine):
     @invariant()
     def no_answer_is_lost_moved_or_doubled(self) -> None:
         remembered = [(answer.question, answer.recording_sid) for answer in self.rung.session.answers]
-        assert remembered == self.recorded, "an answer is lost, moved or doubled"
+        deleted = self.rung.session.ended == "deleted"
+        assert remembered == ([] if deleted else self.recorded), "an answer is lost, moved or doubled"
+
+    @invariant()
+    def help_and_repeat_are_never_wrong_keys(self) -> None:
+        assert self.rung.session.place != "help" or self.rung.session.back not in ("help", "more", "leave", "delete", "over")
 
     @invariant()
     def nothing_is_recorded_before_consent(self) -> None:

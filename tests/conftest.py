@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+from lxml import etree
 
 from tests.postgres import Postgres, find_programs
 
@@ -55,3 +56,12 @@ def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def database_url(new_database: NewDatabase) -> str:
     """An empty database of this test's own."""
     return new_database()
+
+
+@pytest.fixture(scope="session")
+def schema() -> etree.XMLSchema:
+    """Twilio's own schema of TwiML."""
+    path = SHARED / "facts" / "twiml-xsd" / "twiml.xsd"
+    if not path.is_file():
+        must_run("Twilio's schema is not beside the project")
+    return etree.XMLSchema(etree.parse(path))

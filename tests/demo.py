@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.conftest import TEST_PROMPTS
 from voice.local.line import free_port
 
-TO_THE_KORTE = ("1", "2")  # keys: yes to the consent, then the guide with one question
+TO_THE_KORTE = ("1", "2")  # keys: yes to the consent, then the moment whose only guide has one question
 
 
 @dataclass

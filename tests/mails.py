@@ -9,7 +9,7 @@ from voice.summary import Summary
 from voice.summary.mail import write
 from voice.summary.words import tidy
 
-NOTES = ("not_answered", "not_heard", "failed", "incomplete", "unsure")
+NOTES = ("not_answered", "not_heard", "failed", "incomplete", "unsure", "typed")
 
 
 def answers(mail: EmailMessage, prompts: Prompts) -> dict[str, str]:

@@ -78,6 +78,15 @@ def test_every_mistake_is_told_at_once() -> None:
         "ANSWER_SILENCE": "1",
         "RESUME_WINDOW": "-1",
         "SUMMARY_TO": "a@b.dk, c@d.dk",
+        "MENU_WORDS": "ja",
+        "OPERATOR_PHONE": "ring",
+        "GUIDE_NUMBERS": "70123456=leder",
+        "CALLS_PER_HOUR": "0",
+        "CALLS_PER_DAY": "many",
+        "WITHHELD_PER_HOUR": "-1",
+        "CALLS_AT_ONCE": "0",
+        "MINUTES_PER_DAY": "0",
+        "SHARED_NUMBERS": "45",
     }
     told = problems(**wrong)
     assert {problem.split()[0] for problem in told} == set(wrong)
@@ -114,6 +123,15 @@ def test_the_defaults_are_what_the_readme_says() -> None:
         answer_silence=6,
         resume_window=30,
         prompts_dir=ROOT / "prompts",
+        menu_words=True,
+        operator_phone="",
+        guide_numbers={},
+        calls_per_hour=3,
+        calls_per_day=6,
+        withheld_per_hour=20,
+        calls_at_once=40,
+        minutes_per_day=2000,
+        shared_numbers=(),
     )
     assert not bare.local
     told = {cells[1].strip("` "): cells[2].strip("` ") for cells in table()}
@@ -126,6 +144,15 @@ def test_the_defaults_are_what_the_readme_says() -> None:
         "RESUME_WINDOW": "30",
         "DATA_DIR": "data",
         "PROMPTS_DIR": "prompts",
+        "MENU_WORDS": "1",
+        "OPERATOR_PHONE": "none",
+        "GUIDE_NUMBERS": "none",
+        "CALLS_PER_HOUR": "3",
+        "CALLS_PER_DAY": "6",
+        "WITHHELD_PER_HOUR": "20",
+        "CALLS_AT_ONCE": "40",
+        "MINUTES_PER_DAY": "2000",
+        "SHARED_NUMBERS": "none",
     }.items():
         assert told[name] == value
     assert {name for name, default in told.items() if not default} == set(REQUIRED)
@@ -146,6 +173,7 @@ def test_the_readme_names_every_setting_that_is_read_and_no_other() -> None:
 
 # ---- one setting at a time
 
+TWO_NUMBERS = {"+4570123456": "leder", "+4570123457": "paa_arbejde"}
 GOOD: list[tuple[str, str, str, object]] = [
     ("PUBLIC_BASE_URL", "https://line.example", "public_base_url", "https://line.example"),
     ("PUBLIC_BASE_URL", "https://line.example/", "public_base_url", "https://line.example"),
@@ -186,6 +214,24 @@ GOOD: list[tuple[str, str, str, object]] = [
     ("SMTP_URL", "smtp://127.0.0.1", "smtp", Smtp("127.0.0.1", 25, "none")),
     ("SMTP_URL", "smtp://localhost:2525", "smtp", Smtp("localhost", 2525, "none")),
     ("SMTP_URL", "smtp://[::1]:2525", "smtp", Smtp("::1", 2525, "none")),
+    ("MENU_WORDS", "0", "menu_words", False),
+    ("MENU_WORDS", "1", "menu_words", True),
+    ("OPERATOR_PHONE", "", "operator_phone", ""),
+    ("OPERATOR_PHONE", "20 12 34 56", "operator_phone", "20123456"),
+    ("OPERATOR_PHONE", "+45 20123456", "operator_phone", "4520123456"),
+    ("OPERATOR_PHONE", "112", "operator_phone", "112"),
+    ("GUIDE_NUMBERS", "+4570123456=leder", "guide_numbers", {"+4570123456": "leder"}),
+    ("GUIDE_NUMBERS", " +4570123456=leder , +4570123457=paa_arbejde,", "guide_numbers", TWO_NUMBERS),
+    ("GUIDE_NUMBERS", "", "guide_numbers", {}),
+    ("CALLS_PER_HOUR", "1", "calls_per_hour", 1),
+    ("CALLS_PER_HOUR", "100000", "calls_per_hour", 100_000),
+    ("CALLS_PER_DAY", "1", "calls_per_day", 1),
+    ("WITHHELD_PER_HOUR", "0", "withheld_per_hour", 0),
+    ("CALLS_AT_ONCE", "1", "calls_at_once", 1),
+    ("MINUTES_PER_DAY", "1000000", "minutes_per_day", 1_000_000),
+    ("SHARED_NUMBERS", "+4533123456", "shared_numbers", ("+4533123456",)),
+    ("SHARED_NUMBERS", "+4533123456, +4533123457,", "shared_numbers", ("+4533123456", "+4533123457")),
+    ("SHARED_NUMBERS", "", "shared_numbers", ()),
 ]
 
 
@@ -225,6 +271,19 @@ BAD: list[tuple[str, str]] = [
     ),
     *(("SMTP_URL", value) for value in ("smtps://h/path", "smtps://h?tls=0", "smtps://user@h", "smtps://:secret@h")),
     *(("SMTP_URL", value) for value in ("smtp://relay.example", "smtp://10.0.0.1:25", "smtp://127.0.0.1.evil.example")),
+    *(("MENU_WORDS", value) for value in ("ja", "2", "true")),
+    *(("OPERATOR_PHONE", value) for value in ("ring", "20-12-34-56", "1" * 16, "٢٠", "20123456, 112", "+")),
+    *(("GUIDE_NUMBERS", value) for value in ("leder", "+4570123456", "70123456=leder", "+45 70123456=leder", "leder=+4570123456")),
+    *(("GUIDE_NUMBERS", value) for value in ("+4570123456=", "+4570123456=Leder", "+4570123456=a=b", "+4570123456=leder,+4570123456=ondt")),
+    *(
+        (name, value)
+        for name in ("CALLS_PER_HOUR", "CALLS_PER_DAY", "CALLS_AT_ONCE", "MINUTES_PER_DAY")
+        for value in ("0", "-1", "1.5", "x")
+    ),
+    *((name, "100001") for name in ("CALLS_PER_HOUR", "CALLS_PER_DAY", "CALLS_AT_ONCE", "WITHHELD_PER_HOUR")),
+    *(("WITHHELD_PER_HOUR", value) for value in ("-1", "none")),
+    ("MINUTES_PER_DAY", "1000001"),
+    *(("SHARED_NUMBERS", value) for value in ("33123456", "+45", "+4533123456;+4533123457", "0045 33123456", "+0533123456")),
     ("SMTP_URL", "smtp://u:p@127.0.0.1"),  # a password is never sent in clear text, so no mail would ever leave
 ]
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voice.config import ROOT
+from voice.content import load
 from voice.delivery import build_message
 from voice.errors import DeliveryError
-from voice.prompts import load
 from voice.summary import Utterance, summarise
 from voice.summary.mail import MailText, write
 
@@ -158,7 +158,7 @@ def test_any_words_stay_words(text: str) -> None:
 
 
 def assert_round_trip(words: str) -> None:
-    mail = write(summarise(PROMPTS.guide("paa_vej"), [Utterance("kan", 0, 0, "heard", words)]), PROMPTS)
+    mail = write(summarise(PROMPTS.guide("sygemeldt"), [Utterance("kan", 0, 0, "heard", words)]), PROMPTS)
     message = read_back(built(mail))
     assert not message.defects
     assert set(message.keys()) == HEADERS

@@ -18,7 +18,7 @@ from simple_websocket import Client
 
 from tests.conftest import TEST_PROMPTS
 from tests.demo import TO_THE_KORTE, Demo, running, start
-from voice import store
+from voice import schema, store
 from voice.local.demo.pages import create_app
 from voice.local.demo.progress import ANSWERS, MAILS, Step, _answer
 from voice.local.demo.typed import TypedAnswers, TypedFirst
@@ -209,7 +209,7 @@ def mails() -> list[EmailMessage]:
 
 @pytest.fixture
 def client(mails: list[EmailMessage], tmp_path: Path) -> FlaskClient:
-    store.metadata.create_all(store.connect(f"sqlite:///{tmp_path / 'db'}"))
+    schema.metadata.create_all(store.connect(f"sqlite:///{tmp_path / 'db'}"))
     config = SimpleNamespace(whisper_model="base", database_url=f"sqlite:///{tmp_path / 'db'}", prompts_dir=TEST_PROMPTS)
     line: Any = SimpleNamespace(mailbox=SimpleNamespace(mails=mails), config=config)
     telephone: Any = SimpleNamespace(call_sid=None)

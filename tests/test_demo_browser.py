@@ -113,6 +113,8 @@ def test_a_human_voice_becomes_a_mail(page: "Page") -> None:
     expect(page.locator("#level")).not_to_have_js_property("value", 0)
     page.wait_for_timeout(2500)  # as long as the clip, and the line's delay
     press(page, "#")
+    expect(page.locator("#caption")).to_have_text("Gemt. Om igen er to.", timeout=30_000)
+    expect(page.locator("#status")).to_have_text("Din tur: tryk på en tast")  # it waits for the key and records nothing
     expect(page.locator("#status")).to_have_text("Samtalen er slut", timeout=30_000)
     expect(page.locator("#talk-log")).to_contain_text("Farvel og tak.")
     mail = read_mail(page)

@@ -3,7 +3,7 @@
 import pytest
 from lxml import etree
 
-from tests.conftest import SHARED, must_run
+from tests.conftest import SHARED
 from tests.exchange_line import twiml
 from voice.exchange import TwimlError
 from voice.exchange.twiml import ATTRIBUTES, MAX_BYTES, SPEECH_MARKUP, parse
@@ -152,14 +152,6 @@ NEWER = [
     ("<Say voice='Google.da-DK-Wavenet-F' language='da-DK'>Hej</Say>", "the schema knows no voices of Google's"),
     ("<Say voice='alice'>Hi</Say>", "an alias of woman"),
 ]
-
-
-@pytest.fixture(scope="module")
-def schema() -> etree.XMLSchema:
-    path = SHARED / "facts" / "twiml-xsd" / "twiml.xsd"
-    if not path.is_file():
-        must_run("Twilio's schema is not beside the project")
-    return etree.XMLSchema(etree.parse(path))
 
 
 def code_of(document: str | bytes) -> int:

@@ -23,11 +23,12 @@ import sqlalchemy as sa
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
 from tests.mails import answers, message_id
+from tests.web import CAPS, MANY
 from voice import processes, store
+from voice.content import load
 from voice.exchange import CallRecord, Script
 from voice.local.line import LocalLine
 from voice.local.line import answers as healthy
-from voice.prompts import load
 
 PROMPTS = load(TEST_PROMPTS / "da")
 SAID_WHEN_BROKEN = {PROMPTS.phrase(name).text for name in ("sorry", "busy")}
@@ -72,8 +73,9 @@ class Caller:
                 steps += choose(([], ["hang up"], ["key #"]))
             else:
                 key = choose("12")
-                steps = ["key 1", "key 1", f'speak "{first}"', "silence", f"key {key}", f'speak "{second}"', f'speak "{third}"']
-                steps = steps[: choose((4, 7, 7, 7))] + choose(([], ["hang up"]))
+                steps = ["key 1", "key 1", "key 1", f'speak "{first}"', "silence", "silence", f"key {key}"]
+                steps += [f'speak "{second}"', f'speak "{third}"']
+                steps = steps[: choose((5, 6, 9, 9, 9, 9))] + choose(([], ["hang up"]))
                 marks = {first: "hvad", second: "hvem", third: "vigtigst"}
             return Plan(Script.parse("\n".join(settings + steps), speak=dtmf_wav), marks, {"1": "yes", "2": "no", "": ""}[key])
 
@@ -81,7 +83,7 @@ class Caller:
 @contextmanager
 def a_line_kept_alive(folder: Path, database_url: str) -> Iterator[LocalLine]:
     """A line whose processes are started again when they die."""
-    settings = {"PROMPTS_DIR": str(TEST_PROMPTS), "DATABASE_URL": database_url}
+    settings = {"PROMPTS_DIR": str(TEST_PROMPTS), "DATABASE_URL": database_url, **dict.fromkeys(CAPS, MANY)}
     enough, over, looking = threading.Event(), threading.Event(), threading.Lock()
 
     def look_after() -> None:
@@ -259,9 +261,12 @@ def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float])
             placed = [pool.submit(place_calls, line, caller, enough) for _ in range(CALLERS)]
             try:
                 while sum(done.values()) < kills:
+                    if chance.random() < 0.8:  # else perhaps while it still starts
+                        wait_until_healthy(line)
                     time.sleep(chance.uniform(*pause))
                     for name in chance.choice((("web",), ("worker",), ("worker",), ("web", "worker"))):
                         done[name] += kill(line, name)
+                wait_until_healthy(line)
                 time.sleep(1)
             finally:
                 enough.set()

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 
 from tests.conftest import ROOT
 from tests.web import environ
-from voice import migrations, store
+from voice import migrations, schema, store
 from voice.config import Config
 from voice.migrations import migrate
 
@@ -37,7 +37,7 @@ def differences(engine: Engine, metadata: sa.MetaData) -> list[object]:
         return compare_metadata(MigrationContext.configure(look, opts=options), metadata)
 
 
-def schema(engine: Engine) -> dict[str, list[str]]:
+def whole_schema(engine: Engine) -> dict[str, list[str]]:
     """Every table with its columns and indexes, the workflow engine's too."""
     inspector = sa.inspect(engine)
     found = {}
@@ -51,8 +51,8 @@ def schema(engine: Engine) -> dict[str, list[str]]:
 def test_what_is_migrated_is_what_the_program_works_with(url: str) -> None:
     migrate(url)
     engine = store.connect(url)
-    assert differences(engine, store.metadata) == []
-    assert any(name.endswith(".workflow_status") for name in schema(engine)), "the workflow engine's tables are not there"
+    assert differences(engine, schema.metadata) == []
+    assert any(name.endswith(".workflow_status") for name in whole_schema(engine)), "the workflow engine's tables are not there"
     engine.dispose()
 
 
@@ -60,7 +60,7 @@ def test_a_column_that_is_forgotten_would_be_seen(url: str) -> None:
     migrate(url)
     engine = store.connect(url)
     changed = sa.MetaData()
-    for table in store.metadata.sorted_tables:
+    for table in schema.metadata.sorted_tables:
         table.to_metadata(changed)
     changed.tables["calls"].append_column(sa.Column("forgotten", sa.Float))
     sa.Index("ix_forgotten", changed.tables["calls"].c.heard_at)
@@ -80,10 +80,10 @@ def test_migrating_again_changes_nothing_and_keeps_what_is_there(url: str) -> No
     with store.writing(engine) as tx:
         store.add_worker_key(tx, b"k" * 32, 1.0)
         store.save_sound(tx, "a" * 64, b"RIFF")
-    before = schema(engine)
+    before = whole_schema(engine)
     migrate(url)
     migrate(url)
-    assert schema(engine) == before
+    assert whole_schema(engine) == before
     with store.reading(engine) as look:
         assert (store.worker_key(look), store.sound(look, "a" * 64)) == (b"k" * 32, b"RIFF")
     engine.dispose()
@@ -100,7 +100,7 @@ def test_several_processes_may_migrate_at_once(url: str, tmp_path: Path) -> None
         done = list(threads.map(run, range(3)))
     assert [(each.returncode, each.stderr) for each in done] == [(0, "")] * 3
     engine = store.connect(url)
-    assert differences(engine, store.metadata) == []
+    assert differences(engine, schema.metadata) == []
     engine.dispose()
 
 

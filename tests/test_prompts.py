@@ -5,17 +5,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 
 from tests.conftest import ROOT, TEST_PROMPTS
 from voice.__main__ import main
+from voice.content import load, load_all
+from voice.dialogue.asking import WORD_PLACES
+from voice.dialogue.engine import respond
+from voice.dialogue.events import WordsHeard
+from voice.dialogue.session import Place, Session
 from voice.errors import PromptError
-from voice.prompts import MAIL, PHRASES, WORDS, load, load_all
+from voice.prompts import MAIL, PHRASES, WORDS, Prompts
 from voice.summary import Utterance, summarise
 from voice.summary.mail import write
 
@@ -73,6 +78,10 @@ def alter(folder: Path, name: str, change: Change) -> None:
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def guides(folder: Path) -> list[Path]:
+    return [path for path in sorted((folder / "da").glob("*.toml")) if path.name != "phrases.toml"]
+
+
 def problems(folder: Path) -> tuple[str, ...]:
     with pytest.raises(PromptError) as wrong:
         load_all(folder)
@@ -92,11 +101,11 @@ COUNT = "must hold {number} and {total}"
 SMALL = "must be small letters a-z, digits and _"
 WORDS_HEARD = "must be small letters, as they are compared with what was heard"
 NO_NUMBER = "must be a whole number, without quotation marks"
-ONE_IMPORTANT = "exactly one question of a guide must be marked important = true"
+ONE_IMPORTANT = "exactly one question of a guide that asks for speech must be marked important = true"
 
 RULES: list[tuple[str, Change, str, str]] = [
     # what all guides share
-    ("phrases.toml", drop("saved"), "phrases.saved", "is missing"),
+    ("phrases.toml", drop("saved ="), "phrases.saved", "is missing"),
     ("phrases.toml", drop("subject"), "mail.subject", "is missing"),
     ("phrases.toml", drop("yes = ["), "words.yes", "is missing"),
     ("phrases.toml", set_to("saved", '""'), "phrases.saved", NOT_A_TEXT),
@@ -114,7 +123,8 @@ RULES: list[tuple[str, Change, str, str]] = [
     ("phrases.toml", set_to("no", "[]"), "words.no", EMPTY_LIST),
     ("phrases.toml", set_to("saved", '["Gemt.", "Gemt igen."]'), "phrases.saved", "has 2 wordings; at most 1 can be said"),
     ("phrases.toml", set_to("consent", '["1.", "2.", "3.", "4."]'), "phrases.consent", "has 4 wordings; at most 3 can be said"),
-    ("phrases.toml", swap(', "Tast ni."', ""), "phrases.press", "needs nine wordings, one for each key"),
+    ("phrases.toml", swap(', "Tast ni."', ""), "phrases.press", "needs 9 wordings"),
+    ("phrases.toml", swap(', "Ni."', ""), "phrases.digits", "needs 10 wordings"),
     ("phrases.toml", set_to("count", '"Et nyt."'), "phrases.count", COUNT),
     ("phrases.toml", set_to("count", '"Nummer {number}."'), "phrases.count", COUNT),
     ("phrases.toml", set_to("count", '"Af {total}."'), "phrases.count", COUNT),
@@ -126,11 +136,22 @@ RULES: list[tuple[str, Change, str, str]] = [
     ("phrases.toml", set_to("saved", '"Gemt {number}."'), "phrases.saved", PLACEHOLDER),
     ("phrases.toml", set_to("no_match", '["Nej.", "Nej, {name}."]'), "phrases.no_match", PLACEHOLDER),
     ("phrases.toml", swap(', "ni"]', "]"), "words.numbers", "needs the number words from one to 9"),
-    ("phrases.toml", set_to("yes", '["Ja"]'), "words.yes", WORDS_HEARD),
-    ("phrases.toml", set_to("no", '["nej", "nej tak!"]'), "words.no", WORDS_HEARD),
-    ("phrases.toml", set_to("no", '["nej", "ja"]'), "words.no", "'ja' is a yes as well"),
+    ("phrases.toml", set_to("yes", '["Ja"]'), "words of yes", WORDS_HEARD),
+    ("phrases.toml", set_to("no", '["nej", "nej tak!"]'), "words of no", WORDS_HEARD),
+    ("phrases.toml", set_to("words", '["Før prøven"]'), "words of group foer", WORDS_HEARD),
+    ("phrases.toml", set_to("no", '["nej", "ja"]'), "words", "'ja' stands for yes and no"),
+    ("phrases.toml", set_to("words", '["før", "hjælp"]'), "words", "'hjælp' stands for help and group foer"),
+    ("phrases.toml", set_to("words", '["før", "tvivl"]'), "words", "'tvivl' stands for group foer and group tvivl"),
+    ("phrases.toml", set_to("words", '["før", "før"]'), "words", "'før' stands for group foer and group foer"),
     ("phrases.toml", swap("[phrases]", '[phrases]\nsaved_too = "Gemt."'), "phrases.saved_too", UNKNOWN),
-    ("phrases.toml", add('\nsubjekt = "Til dig"\n'), "mail.subjekt", UNKNOWN),
+    ("phrases.toml", swap("[mail]", '[mail]\nsubjekt = "Til dig"'), "mail.subjekt", UNKNOWN),
+    # a group
+    ("phrases.toml", set_to("id", '"Før"'), "group 1.id", f"'Før' {SMALL}"),
+    ("phrases.toml", drop('id = "efter"'), "group 2.id", "is missing"),
+    ("phrases.toml", drop("menu"), "group 1.menu", "is missing"),
+    ("phrases.toml", set_to("menu", '"Før prøven"'), "group 1.menu", NOT_ENDED),
+    ("phrases.toml", drop("words = "), "group 1.words", "is missing"),
+    ("phrases.toml", add('word = "tvivl"\n'), "group 3.word", UNKNOWN),
     ("phrases.toml", first('colour = "blue"'), "colour", UNKNOWN),
     ("phrases.toml", add("\n[sounds]\nspeed = 1\n"), "sounds", UNKNOWN),
     # a guide
@@ -146,6 +167,9 @@ RULES: list[tuple[str, Change, str, str]] = [
     ("kort.toml", set_to("intro", '"Nu:"'), "intro", NOT_ENDED),
     ("kort.toml", first("speed = 2"), "speed", UNKNOWN),
     ("kort.toml", add('\n[[questions]]\nid = "mere"\n'), "questions", UNKNOWN),
+    ("kort.toml", drop("group"), "group", "is missing"),
+    ("kort.toml", set_to("group", '"senere"'), "group", "there is no group 'senere' in phrases.toml"),
+    ("tvivl.toml", set_to("leads_to", '"senere"'), "leads_to", "there is no group 'senere' in phrases.toml"),
     # a question
     ("kort.toml", drop("id"), "question 1.id", "is missing"),
     ("lang.toml", swap('id = "hvem"', 'id = "Hvem er?"'), "question 3.id", f"'Hvem er?' {SMALL}"),
@@ -166,6 +190,14 @@ RULES: list[tuple[str, Change, str, str]] = [
     ("kort.toml", add("importent = true\n"), "question 1.importent", UNKNOWN),
     ("lang.toml", drop("important"), "question.important", ONE_IMPORTANT),
     ("lang.toml", swap('id = "hvad"', 'id = "hvad"\nimportant = true'), "question.important", ONE_IMPORTANT),
+    ("tvivl.toml", add("important = true\n"), "question.important", ONE_IMPORTANT),
+    ("kort.toml", swap('label = "Eneste"', 'label = "Eneste"\nfirst = "Vent lidt"'), "question 1.first", NOT_ENDED),
+    # what is only read
+    ("kort.toml", add('\n[[read]]\nid = "a b"\ntitle = "A"\ntext = "A."\n'), "read 1.id", f"'a b' {SMALL}"),
+    ("kort.toml", add('\n[[read]]\nid = "a"\ntext = "A."\n'), "read 1.title", "is missing"),
+    ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A"\n'), "read 1.text", NOT_ENDED),
+    ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A."\n' * 2), "read.id", "'a' is used twice"),
+    ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A."\nsay = "A."\n'), "read 1.say", UNKNOWN),
     ("kort.toml", add("".join(QUESTION.format(f"q{n}") for n in range(9))), "question", "there are 10 questions; a guide has 1 to 9"),
 ]
 
@@ -176,6 +208,7 @@ def test_a_broken_rule_is_told_as_file_key_and_problem(folder: Path, name: str, 
     told = problems(folder)
     assert f"da/{name}: {key}: {problem}" in told
     with_it = {"question.important"} if problem.startswith("must be true or false") else set()
+    with_it |= {"group", "leads_to"} if key in ("group 1.id", "group 2.id") else set()  # there the guides name it
     assert {line.split(": ")[1] for line in told} - with_it == {key}, "one mistake is told as several"
 
 
@@ -230,17 +263,55 @@ def test_a_folder_in_a_file_s_place_is_told(folder: Path) -> None:
 
 
 def test_no_guide_is_told(folder: Path) -> None:
-    for name in ("kort.toml", "lang.toml"):
-        (folder / "da" / name).unlink()
+    for path in guides(folder):
+        path.unlink()
     assert problems(folder) == (f"{folder / 'da'}: there is no guide: add a .toml file with questions",)
 
 
-def test_four_guides_fit_the_menu_and_five_do_not(folder: Path) -> None:
-    for n in (3, 4):
+def test_four_guides_fit_the_menu_of_a_group_and_five_do_not(folder: Path) -> None:
+    for n in (2, 3, 4):
         shutil.copy(folder / "da" / "kort.toml", folder / "da" / f"kort{n}.toml")
-    assert len(load_all(folder)[0].guides) == 4
+    assert sum(guide.group == "efter" for guide in load_all(folder)[0].guides) == 4
     shutil.copy(folder / "da" / "kort.toml", folder / "da" / "kort5.toml")
-    assert problems(folder) == (f"{folder / 'da'}: 5 guides make a menu of more than four options",)
+    assert problems(folder) == ("da/phrases.toml: group: 5 guides in the group 'efter' make a menu of more than 4 options",)
+
+
+def test_four_groups_fit_the_menu_and_five_do_not(folder: Path) -> None:
+    for number, one in enumerate(("fire", "fem"), 4):
+        alter(folder, "phrases.toml", add(f'\n[[group]]\nid = "{one}"\nmenu = "Nummer {one},"\nwords = ["nummer {one}"]\n'))
+        assert len(load_all(folder)[0].groups) == number - 1, "a group without a guide is offered"
+        guide = (folder / "da" / "kort.toml").read_text("utf-8")
+        (folder / "da" / f"{one}.toml").write_text(set_to("group", f'"{one}"')(guide), "utf-8")
+        if number == 4:
+            assert len(load_all(folder)[0].groups) == 4
+    assert problems(folder) == ("da/phrases.toml: group: 5 groups make a menu of more than 4 options",)
+
+
+READ = '[[read]]\nid = "{}"\ntitle = "Mere"\ntext = "Mere."\ngroups = ["{}"]\n'
+
+
+def test_what_several_guides_tell_stands_after_what_each_tells_itself(folder: Path) -> None:
+    (folder / "da" / "read.toml").write_text(READ.format("alle", "foer"))
+    alter(folder, "lang.toml", add('\n[[read]]\nid = "egen"\ntitle = "Egen"\ntext = "Egen."\n'))
+    (prompts,) = load_all(folder)
+    read = {guide.id: [reading.id for reading in guide.readings] for guide in prompts.guides}
+    assert read == {"lang": ["egen", "alle"], "mellem": ["alle"], "kort": [], "tvivl": []}
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (READ.format("alle", "senere"), "read 1.groups: there is no group 'senere' in phrases.toml"),
+        (READ.format("alle", "foer") * 2, "read.id: 'alle' is used twice"),
+        (READ.format("alle", "foer") + 'say = "Mere."\n', f"read 1.say: {UNKNOWN}"),
+        (READ.format("Alle", "foer"), f"read 1.id: 'Alle' {SMALL}"),
+        (READ.format("alle", "foer").replace("Mere.", "Mere"), f"read 1.text: {NOT_ENDED}"),
+        (READ.format("alle", "foer") + '\n[[reed]]\nid = "a"\n', f"reed: {UNKNOWN}"),
+    ],
+)
+def test_a_mistake_in_what_several_guides_tell_is_told(folder: Path, written: str, problem: str) -> None:
+    (folder / "da" / "read.toml").write_text(written)
+    assert f"da/read.toml: {problem}" in problems(folder)
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -257,7 +328,7 @@ def test_a_folder_without_a_language_is_told(tmp_path: Path, there: bool) -> Non
 
 def test_the_command_tells_every_problem_of_every_file_and_language_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(folder / "da", folder / "sv")
-    alter(folder, "phrases.toml", drop("saved"))
+    alter(folder, "phrases.toml", drop("saved ="))
     alter(folder, "kort.toml", set_to("order", '"2"'))
     alter(folder, "kort.toml", drop("help"))
     alter(folder, "lang.toml", lambda text: text + "x = [")
@@ -278,8 +349,10 @@ def test_the_command_tells_every_problem_of_every_file_and_language_at_once(fold
 def test_the_command_says_what_it_has_read_when_there_is_no_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(folder)]) == 0
     out, err = capsys.readouterr()
-    said = len(list(load(folder / "da")))
-    assert (out, err) == (f"da: 2 guides, 5 questions, {said} prompts: no problems.\n", "")
+    prompts = load(folder / "da")
+    written = sum(path.read_text("utf-8").count("[[question]]") for path in guides(folder))
+    counted = f"{len(guides(folder))} guides, {written} questions, {len(list(prompts))} prompts"
+    assert (out, err) == (f"da: {counted}: no problems.\n", "")
 
 
 def test_content_that_is_wrong_ends_the_program_with_1_and_settings_that_are_with_2(folder: Path) -> None:
@@ -305,31 +378,104 @@ def test_the_real_content_has_no_problem(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_phrase_that_is_asked_for_is_said_and_every_phrase_that_is_said_is_asked_for() -> None:
-    said = set(_named(ROOT / "voice" / "prompts.py", "phrases"))
-    for path in (ROOT / "voice").rglob("*.py"):
-        methods = {"phrase", "say"} if path.parent.name == "telephony" else {"phrase"}
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods and node.args:
-                said |= _texts(node.args[0])
+    said = set().union(*(_said(path) for path in (ROOT / "voice").rglob("*.py")))
     assert said == set(PHRASES)
 
 
-def _named(path: Path, name: str) -> Iterator[str]:
-    """The keys that are looked up in something of that name."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == name:
-            yield from _texts(node.slice)
+def test_a_phrase_that_nobody_says_is_noticed(tmp_path: Path) -> None:
+    """The check above is worth something: it follows each way in which a phrase is named, and no other."""
+    code = tmp_path / "code.py"
+    code.write_text(
+        """
+def asking(prompts, place, phrases, session):
+    here = ("one", "two") if session else ("three",)
+    not_said = ("nobody", "says")
+    prompts.phrase("four" if session else "five", "not this")
+    line.writer.say("twelve")
+    verb.say("not this either")
+    phrases["six"]
+    prompts.phrases["seven"]
+    tuple(map(prompts.phrase, (*here, "eight" if session else "nine")))
+    match place:
+        case "ten":
+            return None
+        case place:
+            return prompts.phrase(place)
+"""
+    )
+    places = {"eleven", "ten"}
+    assert _said(code, places) == {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "eleven", "twelve"}
 
 
-def _texts(node: ast.AST) -> set[str]:
-    """The texts that it can be: itself, or either side of an ``if``."""
-    sides = (node.body, node.orelse) if isinstance(node, ast.IfExp) else (node,)
-    return {side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)}
+def _said(path: Path, places: Collection[str] = get_args(Place)) -> set[str]:
+    """The phrases that a file names: as an argument of ``phrase``, through ``map``, looked up, or as the place that has its name."""
+    tree = ast.parse(path.read_text())
+    said: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name("map"), args=[ast.Attribute(attr="phrase"), names]):
+                said |= _texts(names, tree)
+            case ast.Call(
+                func=ast.Attribute(attr="phrase") | ast.Attribute(ast.Attribute(attr="writer" | "_writer"), "say"), args=[name, *_]
+            ):
+                said |= _texts(name, tree)
+            case ast.Subscript(value=ast.Name("phrases") | ast.Attribute(attr="phrases"), slice=name) if path.parent.name != "summary":
+                said |= _texts(name, tree)
+            case ast.Match(cases=[*cases, ast.match_case(ast.MatchAs(pattern=None, name=str(rest)), None, body)]):
+                if any(isinstance(use, ast.Name) and use.id == rest for call in _phrases(body) for use in call.args):
+                    own = {value for case in cases for value in _values(case)}
+                    said |= set(places) - own
+    return said
+
+
+def _phrases(body: list[ast.stmt]) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.Module(body, [])):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "phrase":
+            yield node
+
+
+def _values(case: ast.match_case) -> Iterator[str]:
+    """The texts that a case without a condition takes."""
+    for node in ast.walk(case.pattern) if case.guard is None else ():
+        if isinstance(node, ast.MatchValue) and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
+
+
+def _texts(node: ast.expr, tree: ast.AST) -> set[str]:
+    """The texts that it can be: itself, either side of an ``if``, each of a row, or what a name was given."""
+    match node:
+        case ast.Constant(str(text)):
+            return {text}
+        case ast.IfExp(_, body, orelse):
+            return _texts(body, tree) | _texts(orelse, tree)
+        case ast.Tuple(elements) | ast.List(elements):
+            return set().union(*(_texts(element, tree) for element in elements))
+        case ast.Starred(value):
+            return _texts(value, tree)
+        case ast.Name(name):
+            given = [one.value for one in ast.walk(tree) if isinstance(one, ast.Assign) and _is_name(one.targets, name)]
+            return set().union(*(_texts(value, tree) for value in given))
+        case _:
+            return set()
+
+
+def _is_name(targets: list[ast.expr], name: str) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
 def test_every_word_list_that_is_asked_for_is_compared_with() -> None:
-    engine = (ROOT / "voice" / "dialogue" / "engine.py").read_text()
-    assert [name for name in WORDS if name != "numbers" and f'"{name}"' not in engine] == []
+    """Each of them changes what a word does in some menu."""
+    prompts = load(TEST_PROMPTS / "da")
+    for name in WORDS:
+        without = replace(prompts, words={**prompts.words, name: ()})
+        assert any(_led(prompts, name, place) != _led(without, name, place) for place in WORD_PLACES), name
+
+
+def _led(prompts: Prompts, name: str, place: Place) -> Session:
+    """Where the first word of that list leads from there."""
+    there = Session(words=True, consent=place != "consent", place=place, guide="lang", answered=("hvad",) if place == "answered" else ())
+    word = load(TEST_PROMPTS / "da").words[name][0]
+    return respond(prompts, there, WordsHeard(word))[0]
 
 
 class Observed(Mapping[str, str]):

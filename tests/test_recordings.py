@@ -9,13 +9,14 @@ import pytest
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
 from tests.mails import answers, message_id
+from tests.web import CAPS, MANY
 from voice import store
+from voice.content import load
 from voice.exchange import Script
 from voice.exchange.recordings import Recording, Recordings
 from voice.local.line import LocalLine
 from voice.migrations import migrate
 from voice.preparations import Placing, Preparations
-from voice.prompts import load
 from voice.queue import Queue
 
 PROMPTS = load(TEST_PROMPTS / "da")
@@ -63,7 +64,7 @@ ALL_LOST = {
     "recordings absent": dict.fromkeys(WELL, "not_heard") | {"er_det": "yes"},
 }
 DEMANDED = {**dict.fromkeys(COMES + ALL_COMES, WELL), **dict.fromkeys(NEVER_COMES, FIRST_LOST), **ALL_LOST}
-SPEECH = 'key 1\nkey 1\nspeak "1234567891"\nkey #\nkey 1\nspeak "2345678912"\nspeak "3456789123"'
+SPEECH = 'key 1\nkey 1\nkey 1\nspeak "1234567891"\nkey #\nsilence\nkey 1\nspeak "2345678912"\nspeak "3456789123"'
 
 
 @dataclass
@@ -103,7 +104,7 @@ def place_calls(folder: Path) -> Aftermath:
     names = [*DEMANDED, "media truncated"]
     scripts = [Script.parse(f"{name}\n{SPEECH}", name, speak=dtmf_wav) for name in names]
     worker = ("tests.dtmf_worker", "hasty")
-    with LocalLine(folder, {"PROMPTS_DIR": str(TEST_PROMPTS)}, worker, "tests.hasty:create_app()") as line:
+    with LocalLine(folder, {"PROMPTS_DIR": str(TEST_PROMPTS), **dict.fromkeys(CAPS, MANY)}, worker, "tests.hasty:create_app()") as line:
         line.exchange.play(Script.parse(SPEECH, "a call to get warm", speak=dtmf_wav))
         line.mailbox.wait(1, timeout=30)
         before = peak(line.processes.pid("worker"))
@@ -171,8 +172,8 @@ def test_what_is_given_up_at_the_deadline_is_erased_at_the_provider(database_url
     with store.writing(engine) as tx:
         store.add_worker_key(tx, bytes(range(32)), 1.0)
         store.begin_call(tx, call, "{}", 1.0)
-        preparation = preparations.open(tx, "lang", "da", consent_at=1.0)
-        preparations.expect(tx, preparation, recording, Placing(call, 1, "hvad", 1), complete=True)
+        preparation = preparations.open(tx, "lang", "da", consent_at=1.0, opened_by=call)
+        assert preparations.expect(tx, recording, Placing(call, 1, preparation, "hvad", 1), complete=True)
         preparations.close(tx, preparation)
     with store.writing(engine) as tx:
         preparations.deadline(tx, preparation)

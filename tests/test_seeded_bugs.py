@@ -10,9 +10,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from twilio.twiml.voice_response import VoiceResponse
 
 from tests import test_webhook_properties
-from tests.test_dialogue_properties import EngineCaller
+from tests.test_dialogue_properties import PROMPTS, EngineCaller, only
 from voice.calls import Calls
-from voice.dialogue import engine
+from voice.dialogue import engine, moves
 from voice.dialogue.session import Session
 
 CALLS_OF_ENGINE = 400
@@ -29,13 +29,13 @@ def no_replay_guard(patch: pytest.MonkeyPatch) -> None:
 
 
 def attempts_not_reset(patch: pytest.MonkeyPatch) -> None:
-    right = engine._next
+    right = moves._to_question
 
-    def wrong(prompts: Any, session: Session, *first: Any) -> Any:
-        after, turn = right(prompts, session, *first)
-        return replace(after, attempts=session.attempts), turn
+    def wrong(prompts: Any, session: Session, index: int) -> Any:
+        step = right(prompts, session, index)
+        return replace(step, session=replace(step.session, attempts=engine.TRIES - 1))
 
-    patch.setattr(engine, "_next", wrong)
+    patch.setattr(moves, "_to_question", wrong)
 
 
 def endless_retry(patch: pytest.MonkeyPatch) -> None:
@@ -48,13 +48,13 @@ def endless_retry(patch: pytest.MonkeyPatch) -> None:
 
 
 def hung_up_but_alive(patch: pytest.MonkeyPatch) -> None:
-    right = engine._end
+    right = engine.end
 
     def wrong(session: Session, ended: Any, *say: Any) -> Any:
-        after, turn = right(session, ended, *say)
-        return (replace(after, place=session.place) if ended == "hung_up" else after), turn
+        step = right(session, ended, *say)
+        return replace(step, session=replace(step.session, place=session.place)) if ended == "hung_up" else step
 
-    patch.setattr(engine, "_end", wrong)
+    patch.setattr(engine, "end", wrong)
 
 
 def answers_decoded_as_dicts(patch: pytest.MonkeyPatch) -> None:
@@ -75,15 +75,21 @@ def answers_reversed(patch: pytest.MonkeyPatch) -> None:
     right = engine._recorded
 
     def wrong(prompts: Any, session: Session, event: Any) -> Any:
-        after, turn = right(prompts, session, event)
-        return replace(after, answers=after.answers[::-1]), turn
+        step = right(prompts, session, event)
+        return replace(step, session=replace(step.session, answers=step.session.answers[::-1]))
 
     patch.setattr(engine, "_recorded", wrong)
 
 
+class OneGuideCaller(EngineCaller):
+    """Comes to the questions at once, so that few calls are enough."""
+
+    prompts = only(PROMPTS, "lang")
+
+
 def _engine() -> None:
     run_state_machine_as_test(
-        EngineCaller, settings=settings(max_examples=CALLS_OF_ENGINE, stateful_step_count=60, phases=[Phase.generate], database=None)
+        OneGuideCaller, settings=settings(max_examples=CALLS_OF_ENGINE, stateful_step_count=60, phases=[Phase.generate], database=None)
     )
 
 

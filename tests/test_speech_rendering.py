@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from tests.dtmf_transcriber import dtmf_wav
+from tests.dtmf_transcriber import DtmfTranscriber, dtmf_wav
 from voice.errors import SpeechError
+from voice.exchange import media
 from voice.prompts import Guide, Prompt, Prompts
 from voice.speech import VoiceId
-from voice.speech.audio import decode
+from voice.speech.audio import Samples, decode
 from voice.speech.rendering import RenderReport, render
-from voice.speech.sounds import RATE, sound_key
+from voice.speech.sounds import RATE, slow, sound_key
 
 Save = Callable[[str, bytes], None]
 
@@ -36,12 +38,17 @@ class Voice:
 
 def content(*texts: str, language: str = "da") -> Prompts:
     """Content with these texts as the introductions of as many guides; their ids are 0/intro, 1/intro, ..."""
-    guides = (Guide(str(n), n, "", Prompt(f"{n}/menu", "Tast 1."), Prompt(f"{n}/intro", text), ()) for n, text in enumerate(texts))
-    return Prompts(language, {}, {}, {}, tuple(guides))
+    guides = (Guide(str(n), n, "", "", "", Prompt(f"{n}/menu", "Tast 1."), Prompt(f"{n}/intro", text), ()) for n, text in enumerate(texts))
+    return Prompts(language, {}, {}, {}, (), tuple(guides))
 
 
-def key(text: str, language: str = "da") -> str:
-    return sound_key(text, language, Voice.voice)
+def key(text: str, language: str = "da", voice: VoiceId = Voice.voice) -> str:
+    return sound_key(text, language, voice)
+
+
+def keys(*texts: str, language: str = "da") -> set[str]:
+    """Of the sounds of these texts: each has an ordinary one and a slow one."""
+    return {key(text, language, voice) for text in texts for voice in (Voice.voice, slow(Voice.voice))}
 
 
 @pytest.fixture
@@ -57,23 +64,64 @@ def save(saved: dict[str, bytes]) -> Save:
 def test_every_prompt_is_rendered_for_the_telephone_with_its_text_as_caption(saved: dict[str, bytes], save: Save) -> None:
     report = render([content("Goddag på øen.")], Voice(), (), save)
     assert report == RenderReport(rendered=2, kept=0, missing=())
-    assert set(saved) == {key("Tast 1."), key("Goddag på øen.")}
-    assert "Goddag på øen.".encode() in saved[key("Goddag på øen.")]
-    assert decode(saved[key("Tast 1.")], RATE).size
+    assert set(saved) == keys("Tast 1.", "Goddag på øen.")
+    for sound in keys("Goddag på øen."):
+        assert "Goddag på øen.".encode() in saved[sound]
+        assert decode(saved[sound], RATE).size
+
+
+@pytest.mark.parametrize("hertz", [110, 220, 700, 1500])
+def test_the_slow_sound_is_a_quarter_longer_and_not_deeper(saved: dict[str, bytes], save: Save, hertz: int) -> None:
+    class Humming(Voice):
+        def synthesize(self, text: str, language: str) -> bytes:
+            return media.to_wav(media.tone(2.0, hertz=hertz))
+
+    render([content("Tast 1.")], Humming(), (), save)
+    ordinary, slowly = (decode(saved[key("Tast 1.", voice=voice)], RATE) for voice in (Voice.voice, slow(Voice.voice)))
+    assert len(slowly) / len(ordinary) == pytest.approx(1.25, rel=0.02)
+    assert dominant(ordinary) == pytest.approx(hertz, rel=0.03)
+    assert dominant(slowly) == pytest.approx(dominant(ordinary), rel=0.03)
+    assert abs(slowly).max() == pytest.approx(abs(ordinary).max(), rel=0.2)
+
+
+def test_slow_speech_holds_as_much_speech_as_before(saved: dict[str, bytes], save: Save) -> None:
+    """Neither its beginning nor its end is lost: all keys of a melody are heard in the slow one too."""
+
+    class Singing(Voice):
+        def synthesize(self, text: str, language: str) -> bytes:
+            return dtmf_wav("1234567890")
+
+    render([content("Tast 1.")], Singing(), (), save)
+    slowly = saved[key("Tast 1.", voice=slow(Voice.voice))]
+    assert DtmfTranscriber().transcribe(slowly, "da").text == "1 2 3 4 5 6 7 8 9 0"
+
+
+def dominant(samples: Samples) -> float:
+    """The loudest frequency in Hz."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 8 * len(samples)))
+    return float(spectrum.argmax() * RATE / (8 * len(samples)))
 
 
 def test_the_same_text_is_said_once_for_each_language(saved: dict[str, bytes], save: Save) -> None:
     voice = Voice()
     report = render([content("Goddag.", "Goddag."), content("Goddag.", language="nn")], voice, (), save)
-    assert report.rendered == len(saved) == 4
+    assert set(saved) == keys("Tast 1.", "Goddag.") | keys("Tast 1.", "Goddag.", language="nn")
+    assert report.rendered == 4
     assert sorted(voice.asked) == ["Goddag.", "Goddag.", "Tast 1.", "Tast 1."]
 
 
 def test_what_is_there_already_is_kept_and_not_asked_for(saved: dict[str, bytes], save: Save) -> None:
     voice = Voice()
-    report = render([content("Goddag.")], voice, {key("Tast 1.")}, save)
+    report = render([content("Goddag.")], voice, keys("Tast 1."), save)
     assert report == RenderReport(rendered=1, kept=1, missing=())
     assert voice.asked == ["Goddag."]
+
+
+@pytest.mark.parametrize("there", [Voice.voice, slow(Voice.voice)])
+def test_a_prompt_that_has_one_of_its_two_sounds_gets_the_other(saved: dict[str, bytes], save: Save, there: VoiceId) -> None:
+    report = render([content("Goddag.")], Voice(), {key("Goddag.", voice=there), *keys("Tast 1.")}, save)
+    assert report == RenderReport(rendered=1, kept=1, missing=())
+    assert set(saved) == keys("Goddag.")
 
 
 def test_a_second_run_has_nothing_to_do(saved: dict[str, bytes], save: Save) -> None:
@@ -131,10 +179,10 @@ def test_what_was_rendered_is_saved_before_the_next_is_asked_for(saved: dict[str
 
     with pytest.raises(KeyboardInterrupt):
         render([content("a.", "b.")], Interrupted(), (), save)
-    assert set(saved) == {key("Tast 1."), key("a.")}
+    assert set(saved) == keys("Tast 1.", "a.")
 
 
 def test_progress_counts_the_sounds_that_are_wanted_up_to_the_end(save: Save) -> None:
     steps: list[tuple[int, int]] = []
-    render([content("a.", "b.", "c.")], Voice({"b.": PERMANENT}), {key("a.")}, save, lambda done, total: steps.append((done, total)))
+    render([content("a.", "b.", "c.")], Voice({"b.": PERMANENT}), keys("a."), save, lambda done, total: steps.append((done, total)))
     assert steps == [(1, 3), (2, 3), (3, 3)]

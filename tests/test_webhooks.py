@@ -22,13 +22,15 @@ from tests.web import Web
 from voice import calls as calls_module
 from voice import store
 from voice.app import MAX_BODY
+from voice.content import load
 from voice.dialogue.session import Session
 from voice.preparations import CALLBACK_LOST, Preparations
-from voice.prompts import load
 from voice.queue import Queue
 
 PROMPTS = load(TEST_PROMPTS / "da")
 NUMBERS = itertools.count(1)
+PLACE = f"{0:032x}.hvad.1"  # a recording's place in an address: preparation, question and take
+NEWS = f"/calls/3/recording?answer={PLACE}"  # of a call that nobody knows
 
 
 def recording() -> str:
@@ -75,8 +77,17 @@ class Phone:
     def key(self, digits: str) -> "Phone":
         return self.hears(self.post(self.urls["key"], Digits=digits))
 
-    def at_question(self, guide: str = "1") -> "Phone":
-        return self.start().key("1").key(guide)
+    def waits(self) -> "Phone":
+        """Does nothing until the line goes on."""
+        return self.hears(self.post(self.urls["wait"]))
+
+    def at_question(self, guide: str = "lang") -> "Phone":
+        """Says yes and chooses that guide, with the keys that its place in the menus gives it."""
+        self.start().key("1")
+        group = PROMPTS.guide(guide).group
+        self.key(str([one.id for one in PROMPTS.groups].index(group) + 1))
+        offered = [one.id for one in PROMPTS.guides if one.group == group]
+        return self.key(str(offered.index(guide) + 1)) if len(offered) > 1 else self
 
     def speaks(self, sid: str, digits: str = "#", **more: str) -> "Phone":
         return self.hears(self.post(self.urls["action"], RecordingSid=sid, RecordingDuration="9", Digits=digits, **more))
@@ -119,6 +130,7 @@ def danish(reply: TestResponse) -> ElementTree.Element:
     assert (reply.status_code, reply.mimetype) == (200, "text/xml"), (reply.status_code, reply.data)
     response = ElementTree.fromstring(reply.text)
     assert response.tag == "Response"
+    assert [verb.tag for verb in response] != ["Reject"], "the line does not take the call"
     assert response[-1].tag in ("Redirect", "Hangup")
     for said in response.iter("Say"):
         assert said.attrib["language"] == "da-DK"
@@ -162,8 +174,9 @@ def phone(web: Web) -> Phone:
 
 def test_a_duplicate_of_any_webhook_gets_the_same_bytes_and_changes_nothing(web: Web, phone: Phone) -> None:
     first = recording()
-    phone.at_question().speaks(first).key("1").speaks(recording(), "*")
-    assert phone.news(first, url="/calls/3/recording?answer=hvad.1") == 204
+    news = phone.at_question().urls["news"]
+    phone.speaks(first).waits().key("1").speaks(recording(), "*")
+    assert phone.news(first, url=news) == 204
     before, last = everything(web.engine), phone.replies[-1]
     for request in list(phone.sent):
         reply = phone.again(request)
@@ -172,7 +185,7 @@ def test_a_duplicate_of_any_webhook_gets_the_same_bytes_and_changes_nothing(web:
 
 
 def test_an_immediate_retry_of_each_webhook_gets_its_own_reply_again(phone: Phone) -> None:
-    for step in ("start", "key 1", "key 1", "speak", "key 1", "wait"):
+    for step in ("start", "key 1", "key 1", "key 1", "speak", "wait", "key 1", "wait"):
         match step.split():
             case ["start"]:
                 phone.start()
@@ -181,17 +194,17 @@ def test_an_immediate_retry_of_each_webhook_gets_its_own_reply_again(phone: Phon
             case ["speak"]:
                 phone.speaks(recording())
             case ["wait"]:
-                phone.hears(phone.post(phone.urls["wait"]))
+                phone.waits()
         turn = phone.session.turn
         assert phone.again(phone.sent[-1]).text == phone.replies[-1]
         assert phone.session.turn == turn
-    assert len(set(phone.replies)) == 6
+    assert len(set(phone.replies)) == 8
 
 
 def test_a_late_webhook_of_an_earlier_turn_does_not_answer_the_question_that_is_asked_now(phone: Phone) -> None:
     phone.at_question()
     stale = dict(phone.urls)
-    phone.speaks(recording()).key("1")
+    phone.speaks(recording()).waits().key("1")
     asked = phone.session
     for path, form in ((stale["key"], {"Digits": "#"}), (stale["wait"], {}), (stale["key"], {"SpeechResult": "ja"})):
         assert phone.post(path, **form).text == phone.replies[-1]
@@ -215,12 +228,13 @@ def test_eight_copies_of_a_call_s_start_at_once_are_one_call(web: Web, phone: Ph
 def test_eight_copies_of_an_answer_at_once_are_one_answer_on_the_right_question(web: Web, phone: Phone) -> None:
     sid = recording()
     action = (phone.at_question().urls["action"], {"RecordingSid": sid, "RecordingDuration": "9", "Digits": "#"})
+    asked = phone.session
     news = (phone.urls["news"].partition("#")[0], {"RecordingSid": sid, "RecordingStatus": "completed"})
     replies = at_once(*[lambda: phone.again(action), lambda: phone.again(news)] * 4)
     assert len({reply.text for reply in replies[::2]}) == 1
     assert {reply.status_code for reply in replies[1::2]} == {204}
     assert phone.answers == {sid: "hvad"}
-    assert (phone.session.turn, phone.session.question) == (4, 1)
+    assert (phone.session.turn, phone.session.place, phone.session.answered) == (asked.turn + 1, "answered", ("hvad",))
     assert [name for name in jobs(web) if name.startswith(f"fetch:{sid}:1")] == [f"fetch:{sid}:1"]
 
 
@@ -233,7 +247,7 @@ def test_two_different_keys_at_once_are_one_choice(phone: Phone) -> None:
 
 
 def test_a_yes_that_comes_eight_times_at_once_is_kept_once(phone: Phone) -> None:
-    phone.at_question().speaks(recording())
+    phone.at_question().speaks(recording()).waits()
     url, turn = phone.urls["key"], phone.session.turn
     at_once(*[lambda: phone.again((url, {"Digits": "1"}))] * 8)
     assert [row.status for row in phone.utterances.values()].count("keyed") == 1
@@ -315,7 +329,7 @@ def test_the_news_of_a_recording_may_come_before_its_action(web: Web, phone: Pho
     assert phone.answers == {sid: "hvad"}
     phone.speaks(sid)
     assert phone.answers == {sid: "hvad"}
-    assert (phone.session.question, [answer.recording_sid for answer in phone.session.answers]) == (1, [sid])
+    assert (phone.session.answered, [answer.recording_sid for answer in phone.session.answers]) == (("hvad",), [sid])
     assert f"fetch:{sid}:unannounced:1" not in jobs(web)
 
 
@@ -372,7 +386,7 @@ def test_a_status_that_says_nothing_final_is_taken_quietly(web: Web, phone: Phon
 
 
 def test_news_of_a_recording_of_a_call_that_nobody_knows_is_refused_so_that_it_shows_at_the_provider(phone: Phone) -> None:
-    assert phone.news(recording(), url="/calls/3/recording?answer=hvad.1") == 404
+    assert phone.news(recording(), url=NEWS) == 404
 
 
 def test_the_last_part_of_the_address_names_the_recording_when_its_own_field_is_missing(phone: Phone) -> None:
@@ -385,10 +399,10 @@ def test_the_last_part_of_the_address_names_the_recording_when_its_own_field_is_
 
 def finished(phone: Phone, status: str = "completed") -> str:
     """The short guide to its end, with one answer. Gives where news of a recording of that question is sent."""
-    phone.at_question("2")
+    phone.at_question("kort")
     news = phone.urls["news"]
     sid = recording()
-    phone.speaks(sid)
+    phone.speaks(sid).waits()
     assert phone.session.over
     assert phone.news(sid, status, news) == 204
     return news
@@ -518,7 +532,7 @@ WRONG_SIDS = [
 
 
 @pytest.mark.parametrize("sid", WRONG_SIDS)
-@pytest.mark.parametrize("path", ["/calls", "/calls/1", "/calls/1/recording?answer=hvad.1"])
+@pytest.mark.parametrize("path", ["/calls", "/calls/1", NEWS])
 def test_a_call_id_of_the_wrong_form_is_refused_and_nothing_is_stored(web: Web, phone: Phone, path: str, sid: str) -> None:
     before = everything(web.engine)
     reply = phone.post(path, CallSid=sid, RecordingSid=recording(), RecordingStatus="completed")
@@ -534,18 +548,28 @@ def test_a_recording_id_of_the_wrong_form_is_refused(web: Web, phone: Phone, sid
     assert everything(web.engine) == before
 
 
-@pytest.mark.parametrize(
-    "answer", ["", "hvad", "hvad.", ".1", "hvad.1.2", "hvad.-1", "hvad.1000", "Hvad.1", "hvad.%D9%A1", "a" * 41 + ".1", "%00.1"]
-)
+WRONG_PLACES = ["", "P", "hvad.1", ".hvad.1", "P.", "P.hvad", "P.hvad.", "P..1", "P.hvad.1.2", "P.hvad.-1", "P.hvad.1000", "P.Hvad.1"]
+WRONG_PLACES += ["P.hvad.%D9%A1", "P." + "a" * 41 + ".1", "P.%00.1", "0P.hvad.1", "G" * 32 + ".hvad.1", "P.hvad.1%0A"]
+
+
+@pytest.mark.parametrize("answer", WRONG_PLACES)
 def test_a_place_of_the_wrong_form_is_refused(phone: Phone, answer: str) -> None:
     phone.at_question()
-    assert phone.news(recording(), url=f"/calls/3/recording?answer={answer}") == 400
+    path = phone.urls["news"].partition("?")[0]
+    assert phone.news(recording(), url=f"{path}?answer={answer.replace('P', phone.call.preparation)}") == 400
+    assert phone.answers == {}
+
+
+def test_a_recording_of_a_preparation_that_nobody_knows_is_refused_so_that_it_shows_at_the_provider(phone: Phone) -> None:
+    phone.at_question()
+    path = phone.urls["news"].partition("?")[0]
+    assert phone.news(recording(), url=f"{path}?answer={PLACE}") == 404
     assert phone.answers == {}
 
 
 def test_an_unknown_call_hears_that_we_are_sorry(phone: Phone) -> None:
     for form in ({}, {"Digits": "1"}, {"RecordingSid": recording(), "RecordingDuration": "3"}):
-        reply = phone.post("/calls/3?answer=hvad.1", **form)
+        reply = phone.post(f"/calls/3?answer={PLACE}", **form)
         assert said(reply) == phrase("sorry")
         assert danish(reply)[-1].tag == "Hangup"
 
@@ -559,7 +583,9 @@ NAMES = st.sampled_from(
 )
 PATHS = st.one_of(
     st.sampled_from(["/calls", "/calls/status", "key", "wait", "action", "news"]),
-    st.builds("/calls/{}{}".format, st.integers(0, 12), st.sampled_from(["", "?answer=hvad.1", "/recording?answer=hvem.1", "/recording"])),
+    st.builds(
+        "/calls/{}{}".format, st.integers(0, 12), st.sampled_from(["", f"?answer={PLACE}", f"/recording?answer={PLACE}", "/recording"])
+    ),
 )
 
 
@@ -596,7 +622,7 @@ def test_a_fault_inside_is_heard_as_a_danish_sorry(phone: Phone, monkeypatch: py
 
     with monkeypatch.context() as patch:
         patch.setattr(calls_module, "respond", broken)
-        for path, form in (("/calls/3", {"Digits": "1"}), (phone.urls["action"], {"RecordingSid": recording(), "Digits": "#"})):
+        for path, form in ((phone.urls["key"], {"Digits": "1"}), (phone.urls["action"], {"RecordingSid": recording(), "Digits": "#"})):
             reply = phone.post(path, **form)
             assert said(reply) == phrase("sorry")
             assert "must not" not in reply.text
@@ -604,7 +630,7 @@ def test_a_fault_inside_is_heard_as_a_danish_sorry(phone: Phone, monkeypatch: py
         reply = phone.post("/calls/status", CallStatus="completed")
         assert (reply.status_code, reply.data) == (503, b"")
     assert everything(phone.web.engine) == stored
-    assert phone.again(("/calls/3", {"Digits": "#"})).status_code == 200
+    assert phone.again((phone.urls["key"], {"Digits": "#"})).status_code == 200
     assert phone.session.turn == turn + 1
 
 
@@ -657,7 +683,7 @@ def test_a_database_that_is_gone_is_heard_as_ring_again_later() -> None:
         phone = Phone(web)
         assert said(phone.post("/calls")) == phrase("busy")
         assert said(phone.post("/calls/1", Digits="1")) == phrase("busy")
-        assert phone.news(recording(), url="/calls/1/recording?answer=hvad.1") == 503
+        assert phone.news(recording(), url=NEWS) == 503
         assert web.app.test_client().get("/healthz").status_code == 503
         (folder / "away").rename(folder / "data")
         phone.start()
@@ -669,4 +695,31 @@ def test_a_line_on_which_no_worker_ever_started_says_ring_again_later(web: Web) 
         with store.writing(fresh.engine) as tx:
             tx.execute(store.worker_keys.delete())
         phone = Phone(fresh).start().key("1")
-        assert said(phone.post(phone.urls["key"], Digits="1")) == phrase("busy")
+        efter = str([group.id for group in PROMPTS.groups].index("efter") + 1)
+        assert said(phone.post(phone.urls["key"], Digits=efter)) == phrase("busy")
+
+
+# ---- calls that go on
+
+
+def broken_off(web: Web, guide: str) -> Phone:
+    """A call that ended at the first question of that guide."""
+    phone = Phone(web).at_question(guide)
+    phone.ends()
+    return phone
+
+
+def test_with_a_window_of_no_minutes_nobody_is_asked_to_go_on(web: Web) -> None:
+    broken_off(web, "lang")
+    assert Phone(web).start().key("1").session.place == "moment"
+
+
+def test_a_guide_that_a_resumed_one_leads_to_has_a_preparation_of_its_own() -> None:
+    with a_web(RESUME_WINDOW="30") as web:
+        first = broken_off(web, "tvivl").call.preparation
+        phone = Phone(web).start().key("1").key("1").key("1")
+        assert (phone.session.resumed, phone.session.guide, phone.call.preparation) == (True, "tvivl", first)
+        phone.key("1").key("1").key("1").speaks(sid := recording())
+        taken_in = phone.preparation(phone.utterances[sid].preparation)
+        assert (taken_in.guide, taken_in.status) == ("lang", "open")
+        assert phone.preparation(first).status == "closed"

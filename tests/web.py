@@ -19,6 +19,8 @@ TOKEN = "a-token-of-tests"
 BASE = "https://line.example"
 CALL = "CA" + "1" * 32
 RECORDING = "RE" + "2" * 32
+CAPS = ("CALLS_PER_HOUR", "CALLS_PER_DAY", "WITHHELD_PER_HOUR", "CALLS_AT_ONCE", "MINUTES_PER_DAY")
+MANY = "100000"  # no cap is the matter of a test, unless it says so
 
 
 def environ(data_dir: Path, **more: str) -> dict[str, str]:
@@ -34,6 +36,7 @@ def environ(data_dir: Path, **more: str) -> dict[str, str]:
         "SPEECH_VOICE": "espeak",
         "RESUME_WINDOW": "0",
         "PROMPTS_DIR": str(TEST_PROMPTS),
+        **dict.fromkeys(CAPS, MANY),
         **more,
     }
 

@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ring.add_argument("script", type=Path, help="what the caller does; tests/calls has examples")
     ring.add_argument("--line", action="store_true", help="ring the line that runs with this environment, not one of its own")
     ring.set_defaults(run=_ring)
+    close = commands.add_parser("close", help="take no calls: callers hear that the line is closed; calls that go on are not touched")
+    close.add_argument("reason", help="why, in a few words for the operator; callers do not hear it")
+    close.set_defaults(run=_close)
+    commands.add_parser("open", help="take calls again").set_defaults(run=_open)
     commands.add_parser("demo", help="try the whole product in the browser, with nothing but this machine").set_defaults(run=_demo)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -61,7 +65,7 @@ def _migrate(_arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from voice.prompts import load_all
+    from voice.content import load_all
 
     folder = arguments.folder or Path(os.environ.get("PROMPTS_DIR", ROOT / "prompts"))
     languages = load_all(folder)
@@ -80,6 +84,20 @@ def _ring(arguments: argparse.Namespace) -> int:
     from voice.local.ring import ring
 
     return ring(arguments.script, Config.from_env() if arguments.line else None)
+
+
+def _close(arguments: argparse.Namespace) -> None:
+    from voice.serving import set_closed
+
+    set_closed(Config.from_env(), arguments.reason)
+    print(f"The line is closed: {arguments.reason}")
+
+
+def _open(_arguments: argparse.Namespace) -> None:
+    from voice.serving import set_closed
+
+    set_closed(Config.from_env(), None)
+    print("The line is open.")
 
 
 def _demo(_arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from voice import store, vault
 from voice.calls import Calls
 from voice.config import Config
-from voice.prompts import Prompts, load
+from voice.content import load
 from voice.queue import Queue, Regular, Worker
 from voice.speech import sounds as speech_sounds
 from voice.telephony import signature, sounds, twiml, webhooks
@@ -30,15 +30,11 @@ def create_app(config: Config | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     engine = store.connect(config.database_url, wait=5, pool=8)
-    prompts = load(config.prompts_dir / LANGUAGE)
+    prompts = load(config.prompts_dir / LANGUAGE, config.operator_phone)
     rendered = sounds.Sounds(engine, LANGUAGE, speech_sounds.VOICES[config.speech_voice])
-    calls = _calls(config, engine, Queue(engine), prompts, rendered)
-
-    def say(phrase: str) -> str:
-        return twiml.closing(prompts.phrase(phrase), LANGUAGE, rendered.url)
-
+    writer = twiml.TwimlWriter(prompts, rendered.url)
     app.extensions["sounds"] = rendered
-    app.extensions["line"] = webhooks.Line(calls, say)
+    app.extensions["line"] = webhooks.Line(Calls(engine, Queue(engine), prompts, writer, config), writer)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(sounds.blueprint)
     signature.guard(app, config.public_base_url, config.twilio_account_sid, config.twilio_auth_tokens)
@@ -49,9 +45,10 @@ def create_app(config: Config | None = None) -> Flask:
         try:
             with store.reading(engine) as look:
                 dead = store.count_dead_jobs(look)
+                closed = store.closed_because(look) is not None
         except SQLAlchemyError:
             return Response("database: not reachable\n", status=503, mimetype="text/plain")
-        return Response(f"ok\njobs given up: {dead}\n", mimetype="text/plain")
+        return Response(f"ok\nline: {'closed' if closed else 'open'}\njobs given up: {dead}\n", mimetype="text/plain")
 
     return app
 
@@ -65,7 +62,7 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     config = config or Config.from_env()
     engine = store.connect(config.database_url, wait=30, pool=16)
     queue = Queue(engine)
-    prompts = load(config.prompts_dir / LANGUAGE)
+    prompts = load(config.prompts_dir / LANGUAGE, config.operator_phone)
     keyring = vault.Keyring(config.data_dir / "keys")
     ensure_worker_key(engine, keyring)
     jobs = Jobs(
@@ -79,8 +76,8 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
         send=partial(delivery.send, smtp=config.smtp),
     )
     rendered = sounds.Sounds(engine, LANGUAGE, speech_sounds.VOICES[config.speech_voice])
-    calls = _calls(config, engine, queue, prompts, rendered)
-    regulars = {"lost_ends": Regular(calls.end_silent, "* * * * *")}
+    calls = Calls(engine, queue, prompts, twiml.TwimlWriter(prompts, rendered.url), config)
+    regulars = {"lost_ends": Regular(calls.end_silent, "* * * * *"), "shredding": Regular(jobs.shred_old, "17 * * * *")}
     return Worker(config.database_url, engine, queue, jobs.table(), regulars, _bury)
 
 
@@ -100,11 +97,6 @@ def ensure_worker_key(engine: Engine, keyring: vault.Keyring) -> None:
             store.add_worker_key(tx, keyring.make(), time.time())
         else:
             keyring.private(public)
-
-
-def _calls(config: Config, engine: Engine, queue: Queue, prompts: Prompts, rendered: sounds.Sounds) -> Calls:
-    write = partial(twiml.write, language=LANGUAGE, sound_url=rendered.url)
-    return Calls(engine, queue, prompts, write, final_silence=config.answer_silence, resume_window=config.resume_window)
 
 
 def _bury(tx: Connection, job: str, name: str, reason: str) -> bool:

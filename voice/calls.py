@@ -6,53 +6,75 @@ session's gets the stored reply again, so that duplicates, retries and straggler
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection, Engine, Row
 
 from voice import store
+from voice.config import Config
 from voice.dialogue.engine import respond
-from voice.dialogue.events import CallStarted, Event, HungUp, UtteranceRecorded
+from voice.dialogue.events import CallStarted, Event, HungUp, Unfinished, UtteranceRecorded
 from voice.dialogue.session import Session
 from voice.dialogue.turn import Turn
+from voice.directory import caller_keys
 from voice.preparations import Placing, Preparations
 from voice.prompts import Prompts
 from voice.queue import Queue
 
 CALLBACK_GRACE = 15  # seconds: at a hang-up in mid-answer the news of the recording may come after the news of the hang-up
 GONE = 30 * 60  # seconds without a webhook after which the end of the call must have been lost on the way
+HOUR, DAY = 3600, 86400
+
+
+class Writer(Protocol):
+    """How replies are written for the provider."""
+
+    def turn(self, turn: Turn, number: int, preparation: str | None) -> str: ...
+
+    def say(self, phrase: str) -> str:
+        """Say one phrase and hang up."""
+        ...
+
+    def reject(self) -> str:
+        """Do not take the call."""
+        ...
 
 
 class Calls:
-    """The calls of one line in one language. ``write`` turns a Turn of that number into the reply that is stored and sent."""
+    """The calls of one line in one language."""
 
     def __init__(
-        self,
-        engine: Engine,
-        queue: Queue,
-        prompts: Prompts,
-        write: Callable[[Turn, int], str],
-        *,
-        final_silence: int,
-        resume_window: int,
-        clock: Callable[[], float] = time.time,
+        self, engine: Engine, queue: Queue, prompts: Prompts, writer: Writer, config: Config, clock: Callable[[], float] = time.time
     ) -> None:
         self._engine = engine
         self._queue = queue
         self._prompts = prompts
-        self._write = write
-        self._final_silence = final_silence
-        self._resume_window = resume_window  # minutes
+        self._writer = writer
+        self._config = config
         self._clock = clock
         self._preparations = Preparations(queue, clock)
 
-    def started(self, call_sid: str) -> str:
+    def started(self, call_sid: str, from_number: str = "", to_number: str = "") -> str:
         """The line is called. Gives the reply."""
+        keys = caller_keys(from_number, self._config.twilio_auth_tokens)
         with store.writing(self._engine) as tx:
-            store.begin_call(tx, call_sid, Session().to_json(), self._clock())
             call = store.locked_call(tx, call_sid)
-            assert call is not None
-            return self._respond(tx, call, 0, CallStarted(self._final_silence))
+            if call is None:
+                if store.closed_because(tx) is not None:
+                    return self._writer.say("closed")
+                if self._full(tx, keys, from_number):
+                    return self._writer.reject()
+                broken_off = store.unfinished_call(tx, keys) if keys and self._config.resume_window else None
+                values = {"caller": keys[0] if keys else None, "unfinished": broken_off.preparation if broken_off else None}
+                store.begin_call(tx, call_sid, Session().to_json(), self._clock(), **values)
+                call = store.locked_call(tx, call_sid)
+                assert call is not None
+                unfinished = _unfinished(broken_off) if broken_off else None
+            else:
+                unfinished = None
+            guide = self._config.guide_numbers.get(to_number, "")
+            event = CallStarted(self._config.answer_silence, self._config.menu_words, guide, unfinished)
+            return self._respond(tx, call, 0, event)
 
     def happened(self, call_sid: str, turn: int, event: Event, placing: Placing | None = None) -> str | None:
         """Something happened at that turn. Gives the reply; None if the call is not known."""
@@ -60,21 +82,20 @@ class Calls:
             call = store.locked_call(tx, call_sid)
             if call is None:
                 return None
-            if isinstance(event, UtteranceRecorded) and placing and call.preparation:  # first, so that the end of the call waits for it
-                self._preparations.expect(tx, call.preparation, event.recording_sid, placing, complete=False)
+            if isinstance(event, UtteranceRecorded) and placing:  # first, so that the end of the call waits for it
+                self._preparations.expect(tx, event.recording_sid, placing, complete=False)
             return self._respond(tx, call, turn, event)
 
     def recording(self, recording_sid: str, status: str, placing: Placing) -> bool:
         """News of a recording: ``completed``, ``absent`` (nothing was recorded) or ``failed``. False if the call is not known."""
         with store.writing(self._engine) as tx:
-            call = store.locked_call(tx, placing.call_sid)
-            if call is None or call.preparation is None:
+            if store.locked_call(tx, placing.call_sid) is None:
                 return False
-            self._preparations.expect(tx, call.preparation, recording_sid, placing, complete=status == "completed")
-            if status != "completed":
+            known = self._preparations.expect(tx, recording_sid, placing, complete=status == "completed")
+            if known and status != "completed":
                 outcome = "silent" if status == "absent" else "failed"
                 self._preparations.settle(tx, recording_sid, outcome, only_if="expected")
-            return True
+            return known
 
     def hung_up(self, call_sid: str) -> None:
         """The call is over, whoever ended it."""
@@ -90,17 +111,34 @@ class Calls:
         for call_sid in gone:
             self.hung_up(call_sid)
 
+    def _full(self, tx: Connection, keys: list[str], number: str) -> bool:
+        """Whether a cap is reached: a flood of calls must neither bill the operator nor keep others out."""
+        config, now = self._config, self._clock()
+        if store.count_live_calls(tx, now - GONE) >= config.calls_at_once:
+            return True
+        if store.call_seconds(tx, now - DAY) >= config.minutes_per_day * 60:
+            return True
+        if not keys:
+            return store.count_calls(tx, now - HOUR, []) >= config.withheld_per_hour
+        if number in config.shared_numbers:
+            return False
+        return (
+            store.count_calls(tx, now - HOUR, keys) >= config.calls_per_hour
+            or store.count_calls(tx, now - DAY, keys) >= config.calls_per_day
+        )
+
     def _respond(self, tx: Connection, call: Row[Any], turn: int, event: Event) -> str:
         before = Session.from_json(call.session)
         if before.over or turn != before.turn:
             return str(call.reply)
         session, reply = respond(self._prompts, before, event)
         now = self._clock()
-        preparation = call.preparation
         consent_at = now if session.consent and not before.consent else call.consent_at
-        if session.consent and session.guide and preparation is None:
-            preparation = self._preparations.open(tx, session.guide, self._prompts.language, consent_at)
-        written = self._write(reply, session.turn)
+        if reply.keyed and call.preparation:
+            placing = Placing(call.call_sid, turn, call.preparation, reply.keyed.question, reply.keyed.take)
+            self._preparations.key_pressed(tx, placing, reply.keyed.yes)
+        preparation = self._preparation(tx, call, before, session, consent_at)
+        written = self._writer.turn(reply, session.turn, preparation)
         store.save_call(
             tx,
             call.call_sid,
@@ -111,17 +149,34 @@ class Calls:
             ended_at=now if session.over else None,
             preparation=preparation,
         )
-        if reply.keyed and preparation:
-            placing = Placing(call.call_sid, turn, reply.keyed.question, reply.keyed.take)
-            self._preparations.key_pressed(tx, preparation, placing, reply.keyed.yes)
-        if session.over and preparation:
+        if session.ended == "deleted":
+            for one in store.preparations_of(tx, call.call_sid):
+                self._preparations.delete(tx, one)
+        elif session.over and preparation:
             self._ended(tx, call.call_sid, preparation, session, event)
         return written
 
+    def _preparation(self, tx: Connection, call: Row[Any], before: Session, session: Session, consent_at: float | None) -> str | None:
+        """Where answers go from here on: made with the choice of a guide, taken over from the call that broke off, or as it was."""
+        current: str | None = call.preparation
+        if not session.consent or session.guide == before.guide:
+            return current
+        if session.resumed and call.unfinished and self._preparations.is_open(tx, call.unfinished):
+            return str(call.unfinished)
+        if current:  # another guide was chosen: what was said in the first is sent on its own
+            self._preparations.close(tx, current)
+        assert consent_at is not None
+        return self._preparations.open(tx, session.guide, self._prompts.language, consent_at, opened_by=call.call_sid)
+
     def _ended(self, tx: Connection, call_sid: str, preparation: str, session: Session, event: Event) -> None:
-        if session.ended in ("complete", "too_long"):
+        if session.ended in ("complete", "stopped", "too_long"):
             self._preparations.close(tx, preparation)
         else:
             grace = CALLBACK_GRACE if isinstance(event, HungUp) else 0
-            wait = max(self._resume_window * 60, grace)
+            wait = max(self._config.resume_window * 60, grace)
             self._queue.enqueue(tx, "close", preparation, key=f"{preparation}:{call_sid}", delay=wait)
+
+
+def _unfinished(call: Row[Any]) -> Unfinished:
+    session = Session.from_json(call.session)
+    return Unfinished(session.guide, session.answered)

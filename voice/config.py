@@ -54,6 +54,15 @@ class Config:
     answer_silence: int = 6  # seconds of silence that end an answer
     resume_window: int = 30  # minutes in which a broken-off call may be gone on with
     prompts_dir: Path = ROOT / "prompts"
+    menu_words: bool = True  # menus that tell nothing of health listen for a spoken word too
+    operator_phone: str = ""  # digits; read aloud to callers who want to talk to a person
+    guide_numbers: Mapping[str, str] = field(default_factory=dict)  # a number of the line -> the guide that it leads to
+    calls_per_hour: int = 3  # from one number
+    calls_per_day: int = 6  # from one number
+    withheld_per_hour: int = 20  # from all withheld numbers together
+    calls_at_once: int = 40
+    minutes_per_day: int = 2000  # of all calls together
+    shared_numbers: tuple[str, ...] = ()  # numbers of many people: without the caps for one number
 
     @property
     def local(self) -> bool:
@@ -83,6 +92,15 @@ class Config:
             answer_silence=read.number("ANSWER_SILENCE", default=6, low=2, high=30),
             resume_window=read.number("RESUME_WINDOW", default=30, low=0, high=240),
             summary_to=read.address("SUMMARY_TO", mend="the one address that every preparation goes to during the trial"),
+            menu_words=read.flag("MENU_WORDS", default="1"),
+            operator_phone=read.digits("OPERATOR_PHONE"),
+            guide_numbers=read.pairs("GUIDE_NUMBERS"),
+            calls_per_hour=read.number("CALLS_PER_HOUR", default=3, low=1, high=100_000),
+            calls_per_day=read.number("CALLS_PER_DAY", default=6, low=1, high=100_000),
+            withheld_per_hour=read.number("WITHHELD_PER_HOUR", default=20, low=0, high=100_000),
+            calls_at_once=read.number("CALLS_AT_ONCE", default=40, low=1, high=100_000),
+            minutes_per_day=read.number("MINUTES_PER_DAY", default=2000, low=1, high=1_000_000),
+            shared_numbers=read.phones("SHARED_NUMBERS"),
             prompts_dir=Path(read.text("PROMPTS_DIR", default=str(ROOT / "prompts"))).absolute(),
         )
         if read.problems:
@@ -120,8 +138,37 @@ class _Reader:
             return default
         return int(value)
 
-    def flag(self, name: str) -> bool:
-        return self.choice(name, ("0", "1")) == "1"
+    def flag(self, name: str, *, default: str = "0") -> bool:
+        return self.choice(name, (default, "1" if default == "0" else "0")) == "1"
+
+    def digits(self, name: str) -> str:
+        value = self.text(name, default="")
+        digits = re.sub(r"[ +]", "", value)
+        if value and not re.fullmatch(r"[0-9]{3,15}", digits):
+            return self._wrong(name, "is not a telephone number", "digits only, as it is to be read aloud")
+        return digits
+
+    def phones(self, name: str) -> tuple[str, ...]:
+        numbers = tuple(part for part in (part.strip() for part in self.text(name, default="").split(",")) if part)
+        for number in numbers:
+            self._phone(name, number)
+        return numbers
+
+    def pairs(self, name: str) -> Mapping[str, str]:
+        """``+4570123456=guide``, several with a comma between."""
+        pairs: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in self.text(name, default="").split(","))):
+            number, _, guide = part.partition("=")
+            if number in pairs or not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", guide):
+                self._wrong(name, f"holds {part!r}", "each number once with its guide, such as +4520123456=leder")
+            else:
+                self._phone(name, number)
+            pairs[number] = guide
+        return pairs
+
+    def _phone(self, name: str, number: str) -> None:
+        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+            self._wrong(name, f"holds {number!r}", "numbers in international form, such as +4520123456")
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, default=allowed[0])

@@ -66,6 +66,11 @@ class Jobs:
             "send": Job(self.send, attempts=34, base=5, cap=3600, give_up=self._undeliverable),
         }
 
+    def shred_old(self) -> None:
+        """Regularly: what was said does not stay."""
+        with store.writing(self._engine) as tx:
+            self._preparations.shred_old(tx)
+
     def fetch(self, recording_sid: str) -> None:
         """Take the recording in, sealed; from then on the provider's copy is not needed."""
         row = self._utterance(recording_sid)
@@ -145,7 +150,7 @@ class Jobs:
             return self._prompts.guide(guide_id)
         except KeyError:
             nothing = Prompt("", "")
-            return Guide(guide_id, 0, self._prompts.mail["subject"], nothing, nothing, ())
+            return Guide(guide_id, 0, "", "", self._prompts.mail["subject"], nothing, nothing, ())
 
     def _utterance(self, utterance: str) -> Row[Any] | None:
         with store.reading(self._engine) as look:

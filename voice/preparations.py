@@ -3,7 +3,7 @@
 ::
 
     open ──> closed ──> sending ──> sent | undeliverable
-                 └────> empty (nothing was said)
+                 └────> empty (nothing was said)        deleted, from anywhere before sent
 
 Whoever changes a preparation holds its row's lock, so that two last answers cannot miss each other.
 What comes after ``sending`` is not lost: it makes a late preparation, a mail of its own.
@@ -22,6 +22,9 @@ from voice.errors import VoiceError
 from voice.queue import Queue
 
 DEADLINE = 30 * 60  # seconds after closing at which it goes without whatever is not there yet
+BOUNCE_WAIT = 72 * 3600  # seconds after the mail was taken
+KEEP = 7 * 86400  # seconds, whatever became of the mail
+OVERDUE = 5 * 60  # seconds of lateness of the deadline itself that tell that no worker was there
 LATE_WAIT = 60  # seconds for more late answers to join the first
 CALLBACK_LOST = 60  # seconds after which a recording is fetched although nobody said that it is complete
 
@@ -36,6 +39,7 @@ class Placing:
 
     call_sid: str
     turn: int
+    preparation: str
     question: str
     take: int
 
@@ -47,7 +51,7 @@ class Preparations:
         self._queue = queue
         self._clock = clock
 
-    def open(self, tx: Connection, guide: str, language: str, consent_at: float, late_of: str | None = None) -> str:
+    def open(self, tx: Connection, guide: str, language: str, consent_at: float, *, opened_by: str, late_of: str | None = None) -> str:
         """A new one, with a key pair of its own whose private half only a worker can open."""
         worker_key = store.worker_key(tx)
         if worker_key is None:
@@ -59,6 +63,7 @@ class Preparations:
             preparation,
             guide=guide,
             language=language,
+            opened_by=opened_by,
             late_of=late_of,
             consent_at=consent_at,
             created_at=self._clock(),
@@ -68,24 +73,36 @@ class Preparations:
         )
         return preparation
 
-    def key_pressed(self, tx: Connection, preparation: str, placing: Placing, yes: bool) -> None:
+    def is_open(self, tx: Connection, preparation: str) -> bool:
+        """Whether calls may still add to it; it stays so until this transaction ends."""
+        row = store.locked_preparation(tx, preparation)
+        return row is not None and row.status == "open"
+
+    def key_pressed(self, tx: Connection, placing: Placing, yes: bool) -> None:
         """Keep a yes/no answer."""
         utterance = f"{placing.call_sid}:{placing.turn}"
-        row = store.locked_preparation(tx, preparation)
+        row = store.locked_preparation(tx, placing.preparation)
         assert row is not None
         words = json.dumps({"yes": yes}).encode()
         sealed = vault.seal(row.public_key, words, vault.place("utterances", "words", utterance))
-        self._add(tx, preparation, utterance, placing, status="keyed", words_sealed=sealed)
+        self._add(tx, placing.preparation, utterance, placing, status="keyed", words_sealed=sealed)
 
-    def expect(self, tx: Connection, preparation: str, recording_sid: str, placing: Placing, *, complete: bool) -> None:
-        """Take in the news of a recording, once, however often and in whatever order it comes."""
+    def expect(self, tx: Connection, recording_sid: str, placing: Placing, *, complete: bool) -> bool:
+        """Take in the news of a recording, once, however often and in whatever order it comes. False if its preparation is not known."""
+        row = store.locked_preparation(tx, placing.preparation)
+        if row is None:
+            return False
+        if row.status == "deleted":  # the caller had all deleted: what comes after that goes the same way
+            self._queue.enqueue(tx, "erase", recording_sid)
+            return True
         known = store.utterance(tx, recording_sid)
         if known is None:
-            self._add(tx, self._taking_in(tx, preparation), recording_sid, placing, status="expected")
+            self._add(tx, self._taking_in(tx, row), recording_sid, placing, status="expected")
         if complete:
             self._queue.enqueue(tx, "fetch", recording_sid)
         elif known is None:
             self._queue.enqueue(tx, "fetch", recording_sid, key=f"{recording_sid}:unannounced", delay=CALLBACK_LOST)
+        return True
 
     def settle(self, tx: Connection, utterance: str, status: str, *, only_if: str | None = None, **values: Any) -> None:
         """An utterance has become words, or never will. Sends the preparation off if it was the last. What is settled stays so."""
@@ -119,13 +136,42 @@ class Preparations:
             self._queue.enqueue(tx, "send", preparation)
 
     def deadline(self, tx: Connection, preparation: str) -> None:
-        """What is not in words by now is given up, and the mail says so."""
+        """What is not in words by now is given up, and the mail says so.
+
+        If this comes late itself, no worker was there to fetch and to write down: then they get the whole time once more.
+        """
         row = store.locked_preparation(tx, preparation)
         if row is None or row.status != "closed":
+            return
+        now = self._clock()
+        if now - row.closed_at > DEADLINE + OVERDUE:
+            store.save_preparation(tx, preparation, closed_at=now)
+            self._queue.enqueue(tx, "deadline", preparation, key=f"{preparation}:{now:.0f}", delay=DEADLINE)
             return
         for utterance in store.unsettled(tx, preparation):
             self.settle(tx, utterance, "failed")
         self.send_if_ready(tx, preparation)
+
+    def delete(self, tx: Connection, preparation: str) -> None:
+        """The caller wants all of it gone: here at once, at the provider as soon as it answers. A mail that was sent stays theirs."""
+        row = store.locked_preparation(tx, preparation)
+        if row is None or row.status in ("sent", "deleted"):
+            return
+        for utterance in store.said(tx, preparation):
+            if utterance.status != "keyed" and not utterance.erased:
+                self._queue.enqueue(tx, "erase", utterance.id)
+        store.delete_utterances(tx, preparation)
+        store.save_preparation(tx, preparation, status="deleted", private_key_sealed=b"")
+
+    def shred_old(self, tx: Connection) -> None:
+        """What was said goes when the mail had time to bounce, and after a week in any case, as callers are told."""
+        now = self._clock()
+        for preparation in store.outlived(tx, sent_before=now - BOUNCE_WAIT, made_before=now - KEEP):
+            for utterance in store.said(tx, preparation):
+                if utterance.status != "keyed" and not utterance.erased:
+                    self._queue.enqueue(tx, "erase", utterance.id, key=f"{utterance.id}:shred")
+            store.delete_utterances(tx, preparation)
+            store.save_preparation(tx, preparation, private_key_sealed=b"")
 
     def freeze(self, tx: Connection, preparation: str) -> Row[Any] | None:
         """From here on nothing more goes in. None if there is nothing to send, or it was sent already."""
@@ -138,14 +184,12 @@ class Preparations:
         store.save_preparation(tx, preparation, status="sending")
         return row
 
-    def _taking_in(self, tx: Connection, preparation: str) -> str:
-        row = store.locked_preparation(tx, preparation)
-        assert row is not None
-        for one in (row, *store.locked_late_preparations(tx, preparation)):
+    def _taking_in(self, tx: Connection, row: Row[Any]) -> str:
+        for one in (row, *store.locked_late_preparations(tx, row.id)):
             # A closed one that waits for nothing is about to be sent: what came in now would go without its words.
             if one.status == "open" or (one.status == "closed" and store.unsettled(tx, one.id)):
                 return str(one.id)
-        late = self.open(tx, row.guide, row.language, row.consent_at, late_of=preparation)
+        late = self.open(tx, row.guide, row.language, row.consent_at, opened_by=row.opened_by, late_of=row.id)
         self._queue.enqueue(tx, "close", late, delay=LATE_WAIT)
         return late
 

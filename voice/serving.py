@@ -11,10 +11,11 @@ from tqdm import tqdm
 from voice import store, vault
 from voice.app import create_worker, ensure_worker_key
 from voice.config import Config
+from voice.content import load_all
 from voice.errors import ConfigError
 from voice.migrations import migrate
 from voice.processes import Processes
-from voice.prompts import Prompts, load_all
+from voice.prompts import Prompts
 from voice.speech import Synthesizer, Transcriber
 from voice.speech.models import find_model, is_poor
 from voice.speech.rendering import RenderReport, render
@@ -26,7 +27,8 @@ THREADS = 8
 
 def serve(config: Config) -> None:
     """Run the line on this machine until SIGTERM or Ctrl-C. Raises ConfigError or PromptError before anything is started."""
-    prompts = load_all(config.prompts_dir)
+    prompts = load_all(config.prompts_dir, config.operator_phone)
+    refuse_unknown_guides(config, prompts)
     refuse_poor_model(config)
     find_model(config.whisper_model, config.data_dir / "models")
     migrate(config.database_url)
@@ -48,11 +50,28 @@ def serve(config: Config) -> None:
 
 def work(config: Config, transcriber: Transcriber | None = None) -> None:
     """Run one worker until SIGTERM or Ctrl-C."""
+    os.nice(10)  # callers wait for the web process; for us they wait minutes
     refuse_poor_model(config)
     worker = create_worker(config, transcriber)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.run()
+
+
+def set_closed(config: Config, reason: str | None) -> None:
+    """Close the line for a reason, or open it with None. It holds from the next call on, in every web process."""
+    migrate(config.database_url)
+    engine = store.connect(config.database_url, wait=30)
+    with store.writing(engine) as tx:
+        store.set_closed(tx, reason and reason[:200])
+    engine.dispose()
+
+
+def refuse_unknown_guides(config: Config, prompts: Iterable[Prompts]) -> None:
+    """A number that leads to no guide would lead to the menu, and only its callers would notice. Raises ConfigError."""
+    known = {guide.id for content in prompts for guide in content.guides}
+    if unknown := sorted({*config.guide_numbers.values()} - known):
+        raise ConfigError([f"GUIDE_NUMBERS names {', '.join(unknown)}: set it to guides that are there ({', '.join(sorted(known))})."])
 
 
 def refuse_poor_model(config: Config) -> None:
@@ -68,7 +87,7 @@ def render_with_progress(config: Config) -> int:
     """Render every prompt that has no sound yet. Gives the exit code: 1 if some are still missing, which are named."""
     migrate(config.database_url)
     engine = store.connect(config.database_url, wait=30)
-    report = render_all(engine, load_all(config.prompts_dir), synthesizer(config))
+    report = render_all(engine, load_all(config.prompts_dir, config.operator_phone), synthesizer(config))
     engine.dispose()
     print(f"{report.rendered} sounds made, {report.kept} were there, {len(report.missing)} prompts are missing.")
     for prompt_id, reason in report.missing:

@@ -1,4 +1,4 @@
-"""The tables and their SQL. Everything that was said stands in ``*_sealed`` columns.
+"""The database, and all the SQL there is.
 
 The same code runs on SQLite and on PostgreSQL. Writes take the lock at once (``BEGIN IMMEDIATE`` or a
 row's ``FOR UPDATE``): a read that turns into a write would fail without waiting on SQLite.
@@ -13,72 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine, Row
 
-metadata = sa.MetaData()
-
-worker_keys = sa.Table(
-    "worker_keys",
-    metadata,
-    sa.Column("public_key", sa.LargeBinary, primary_key=True),
-    sa.Column("created_at", sa.Float, nullable=False),
-)
-preparations = sa.Table(
-    "preparations",
-    metadata,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("guide", sa.String(40), nullable=False),
-    sa.Column("language", sa.String(10), nullable=False),
-    # open -> closed (no call will add to it) -> sending (nothing more goes in) -> sent | undeliverable; or empty: nothing was said
-    sa.Column("status", sa.String(20), nullable=False),
-    sa.Column("late_of", sa.String(32), index=True),  # holds what came after that preparation was sent
-    sa.Column("consent_at", sa.Float, nullable=False),
-    sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("closed_at", sa.Float),
-    sa.Column("sent_at", sa.Float),
-    sa.Column("public_key", sa.LargeBinary, nullable=False),
-    sa.Column("worker_key", sa.LargeBinary, nullable=False),
-    sa.Column("private_key_sealed", sa.LargeBinary, nullable=False),
-)
-calls = sa.Table(
-    "calls",
-    metadata,
-    sa.Column("call_sid", sa.String(34), primary_key=True),
-    sa.Column("preparation", sa.String(32), sa.ForeignKey("preparations.id"), index=True),
-    sa.Column("session", sa.Text, nullable=False),
-    sa.Column("reply", sa.Text, nullable=False),  # the last TwiML: said again when a webhook comes again
-    sa.Column("started_at", sa.Float, nullable=False),
-    sa.Column("heard_at", sa.Float, nullable=False),  # of the last webhook
-    sa.Column("consent_at", sa.Float),
-    sa.Column("ended_at", sa.Float),
-)
-utterances = sa.Table(
-    "utterances",
-    metadata,
-    sa.Column("id", sa.String(64), primary_key=True),  # the RecordingSid, or CallSid:turn for a key
-    sa.Column("preparation", sa.String(32), sa.ForeignKey("preparations.id"), nullable=False, index=True),
-    sa.Column("call_sid", sa.String(34), sa.ForeignKey("calls.call_sid"), nullable=False),
-    sa.Column("question", sa.String(40), nullable=False),
-    sa.Column("take", sa.Integer, nullable=False),
-    sa.Column("turn", sa.Integer, nullable=False),
-    # expected -> fetched -> heard | silent; or failed; keyed for a yes/no answer
-    sa.Column("status", sa.String(20), nullable=False),
-    sa.Column("erased", sa.Boolean, nullable=False),  # at the provider
-    sa.Column("sound_sealed", sa.LargeBinary),
-    sa.Column("words_sealed", sa.LargeBinary),
-)
-sounds = sa.Table(
-    "sounds",
-    metadata,
-    sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("wav", sa.LargeBinary, nullable=False),
-)
-dead_jobs = sa.Table(
-    "dead_jobs",
-    metadata,
-    sa.Column("id", sa.String(160), primary_key=True),
-    sa.Column("name", sa.String(40), nullable=False),
-    sa.Column("reason", sa.String(200), nullable=False),
-    sa.Column("died_at", sa.Float, nullable=False),
-)
+from voice.schema import calls, dead_jobs, line, preparations, sounds, utterances, worker_keys
 
 SETTLED = ("heard", "silent", "failed", "keyed")
 
@@ -155,10 +90,10 @@ def worker_key(connection: Connection) -> bytes | None:
 # ---- calls
 
 
-def begin_call(connection: Connection, call_sid: str, session: str, now: float) -> None:
-    """Make the call's row unless it is there: the same webhook can come twice, and at once."""
-    values = {"call_sid": call_sid, "session": session, "reply": "", "started_at": now, "heard_at": now}
-    _insert_new(connection, calls, values)
+def begin_call(connection: Connection, call_sid: str, session: str, now: float, **values: Any) -> bool:
+    """Make the call's row unless it is there: the same webhook can come twice, and at once. Tells whether it was made."""
+    values = {"call_sid": call_sid, "session": session, "reply": "", "started_at": now, "heard_at": now, **values}
+    return _insert_new(connection, calls, values)
 
 
 def locked_call(connection: Connection, call_sid: str) -> Row[Any] | None:
@@ -174,6 +109,43 @@ def silent_calls(connection: Connection, before: float) -> list[str]:
     """Calls that have not ended and of which nothing was heard since ``before``: their end was lost on the way."""
     gone = sa.select(calls.c.call_sid).where(calls.c.ended_at.is_(None), calls.c.heard_at < before)
     return list(connection.execute(gone).scalars())
+
+
+def unfinished_call(connection: Connection, callers: list[str]) -> Row[Any] | None:
+    """The last call from one of these numbers that broke off and can still be gone on with."""
+    broken_off = sa.select(calls).join(preparations, calls.c.preparation == preparations.c.id)
+    broken_off = broken_off.where(calls.c.caller.in_(callers), calls.c.ended_at.is_not(None), preparations.c.status == "open")
+    return connection.execute(broken_off.order_by(calls.c.ended_at.desc()).limit(1)).one_or_none()
+
+
+def count_calls(connection: Connection, since: float, callers: list[str] | None = None) -> int:
+    """Calls answered since then; of these callers, or for an empty list of all whose number is withheld."""
+    counting = sa.select(sa.func.count()).select_from(calls).where(calls.c.started_at >= since)
+    if callers is not None:
+        counting = counting.where(calls.c.caller.in_(callers) if callers else calls.c.caller.is_(None))
+    return connection.execute(counting).scalar_one()
+
+
+def count_live_calls(connection: Connection, heard_since: float) -> int:
+    """Calls that go on now."""
+    alive = sa.select(sa.func.count()).select_from(calls).where(calls.c.ended_at.is_(None), calls.c.heard_at >= heard_since)
+    return connection.execute(alive).scalar_one()
+
+
+def call_seconds(connection: Connection, since: float) -> float:
+    """How long all calls since then lasted together."""
+    lasted = sa.func.coalesce(calls.c.ended_at, calls.c.heard_at) - calls.c.started_at
+    return float(connection.execute(sa.select(sa.func.sum(lasted)).where(calls.c.started_at >= since)).scalar_one() or 0)
+
+
+def closed_because(connection: Connection) -> str | None:
+    """Why the line is closed, or None."""
+    return connection.execute(sa.select(line.c.closed)).scalar_one_or_none()
+
+
+def set_closed(connection: Connection, reason: str | None) -> None:
+    _insert_new(connection, line, {"id": 1})
+    connection.execute(sa.update(line).values(closed=reason))
 
 
 # ---- preparations
@@ -213,6 +185,13 @@ def live_calls(connection: Connection, preparation: str) -> int:
     return connection.execute(alive).scalar_one()
 
 
+def preparations_of(connection: Connection, call_sid: str) -> list[str]:
+    """The preparations that this call began or added to."""
+    of_call = sa.select(preparations.c.id).join(calls, calls.c.call_sid == call_sid)
+    of_call = of_call.where((preparations.c.opened_by == call_sid) | (preparations.c.id == calls.c.preparation))
+    return list(connection.execute(of_call.order_by(preparations.c.id)).scalars())
+
+
 # ---- utterances
 
 
@@ -234,6 +213,17 @@ def save_utterance(connection: Connection, utterance_id: str, *, only_if: str | 
     if only_if is not None:
         update = update.where(utterances.c.status == only_if)
     return connection.execute(update.values(values)).rowcount == 1
+
+
+def outlived(connection: Connection, *, sent_before: float, made_before: float) -> list[str]:
+    """Preparations whose content has no business here any more."""
+    old = (preparations.c.sent_at < sent_before) | (preparations.c.created_at < made_before)
+    kept = sa.func.length(preparations.c.private_key_sealed) > 0
+    return list(connection.execute(sa.select(preparations.c.id).where(old, kept).with_for_update()).scalars())
+
+
+def delete_utterances(connection: Connection, preparation: str) -> None:
+    connection.execute(sa.delete(utterances).where(utterances.c.preparation == preparation))
 
 
 def said(connection: Connection, preparation: str) -> list[Row[Any]]:

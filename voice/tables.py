@@ -38,11 +38,15 @@ class Table:
 
     def _get(self, key: str) -> Any:
         self._seen.add(key)
+        value = self._find(key)
+        if value is None:
+            self.wrong(key, "is missing")
+        return value
+
+    def _find(self, key: str) -> Any:
         value: Any = self._data
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if value is None:
-            self.wrong(key, "is missing")
         return value
 
     def _checked(self, key: str, value: object, spoken: bool) -> str:
@@ -55,12 +59,20 @@ class Table:
             self.wrong(key, "must end as a sentence, with . ? ! or , so that the voice pauses")
         return value.strip()
 
-    def text(self, key: str, *, spoken: bool = False) -> str:
+    def text(self, key: str, *, spoken: bool = False, default: str | None = None) -> str:
+        if default is not None and key not in self._data:
+            self._seen.add(key)
+            return default
         value = self._get(key)
         return "" if value is None else self._checked(key, value, spoken)
 
-    def texts(self, key: str, *, spoken: bool = True, at_most: int | None = None) -> tuple[str, ...]:
+    def texts(
+        self, key: str, *, spoken: bool = True, at_most: int | None = None, default: tuple[str, ...] | None = None
+    ) -> tuple[str, ...]:
         """One text, or a list of texts that are said at the first, second, third try."""
+        if default is not None and self._find(key) is None:
+            self._seen.add(key)
+            return default
         value = self._get(key)
         if value is None:
             return ()
@@ -91,8 +103,9 @@ class Table:
             return False
         return value
 
-    def tables(self, key: str) -> list["Table"]:
-        rows = self._get(key) or []
+    def tables(self, key: str, *, needed: bool = True) -> list["Table"]:
+        self._seen.add(key)
+        rows = (self._get(key) if needed else self._find(key)) or []
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             self.wrong(key, f"must be written as [[{key}]] tables")
             return []

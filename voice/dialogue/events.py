@@ -10,10 +10,25 @@ HANGUP = "hangup"
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A call from the same number that broke off: which questions of which guide have an answer. Never what was said."""
+
+    guide: str
+    answered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CallStarted:
-    """The line was called. ``final_silence``: seconds of silence that end an answer in this call."""
+    """The line was called.
+
+    ``final_silence``: seconds of silence that end an answer. ``words``: menus may be answered by a spoken word.
+    ``guide``: the one that the called number leads to, or "". ``unfinished``: what the caller may go on with.
+    """
 
     final_silence: int = 6
+    words: bool = True
+    guide: str = ""
+    unfinished: Unfinished | None = None
 
 
 @dataclass(frozen=True, slots=True)

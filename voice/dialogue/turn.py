@@ -45,8 +45,9 @@ class Keyed:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Dead air and double waits cannot be written: one Wait, always."""
+    """Dead air and double waits cannot be written: one Wait, always. ``slow``: the caller asked for slower speech."""
 
     say: tuple[Prompt, ...]
     then: Wait
+    slow: bool = False
     keyed: Keyed | None = None

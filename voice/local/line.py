@@ -15,16 +15,17 @@ from typing import Self
 from voice import store
 from voice.app import ensure_worker_key
 from voice.config import Config
+from voice.content import load_all
 from voice.errors import VoiceError
 from voice.exchange.exchange import Exchange
 from voice.local.mailbox import Mailbox
 from voice.migrations import migrate
 from voice.processes import Processes
-from voice.prompts import load_all
 from voice.serving import render_all, synthesizer
 from voice.vault import Keyring
 
 READY_SECONDS = 60.0
+CAPS = ("CALLS_PER_HOUR", "CALLS_PER_DAY", "WITHHELD_PER_HOUR", "CALLS_AT_ONCE", "MINUTES_PER_DAY")
 
 
 class LineNotReady(VoiceError):
@@ -67,6 +68,7 @@ class LocalLine:
                 "SUMMARY_TO": "dig@localhost",
                 "SPEECH_VOICE": "espeak",
                 "RESUME_WINDOW": "0",
+                **dict.fromkeys(CAPS, "100000"),  # whoever tries the line calls it again and again from one number
                 **self._more,
             }
             self.config = Config.from_env(settings)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from voice.errors import SpeechError
 from voice.prompts import Prompts
 from voice.speech import Synthesizer
-from voice.speech.audio import telephone_wav
-from voice.speech.sounds import sound_key
+from voice.speech.audio import slowed, telephone_wav
+from voice.speech.sounds import SLOW, slow, sound_key
 
 FAILURES_IN_A_ROW = 3  # then the voice is taken to be out of reach
 
@@ -25,6 +25,7 @@ class RenderReport:
 class _Sound:
     text: str
     language: str
+    slow_key: str
     prompt_ids: list[str] = field(default_factory=list)
 
 
@@ -35,13 +36,13 @@ def render(
     save: Callable[[str, bytes], None],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RenderReport:
-    """Render each prompt whose key is not in ``have``, and give it to ``save`` (key, WAV) at once, so that an interruption loses nothing.
+    """Render each prompt that is not in ``have`` at both tempos, and give it to ``save`` (key, WAV) at once: an interruption loses nothing.
 
     One bad prompt never stops the rest. After three temporary faults in a row, each retried by the voice itself,
     it stops asking. ``progress`` is told (done, total), in sounds to be rendered.
     """
     sounds = _sounds(prompts, synthesizer)
-    wanted = {key: sound for key, sound in sounds.items() if key not in have}
+    wanted = {key: sound for key, sound in sounds.items() if key not in have or sound.slow_key not in have}
     rendered = 0
     failures = 0
     missing: list[tuple[str, str]] = []
@@ -55,6 +56,7 @@ def render(
             failures = failures if error.permanent else min(failures + 1, FAILURES_IN_A_ROW)
         else:
             save(key, wav)
+            save(sound.slow_key, slowed(wav, SLOW, caption=sound.text))
             rendered += 1
             failures = 0
         progress(done, len(wanted))
@@ -67,5 +69,6 @@ def _sounds(prompts: Iterable[Prompts], synthesizer: Synthesizer) -> dict[str, _
     for content in prompts:
         for prompt in content:
             key = sound_key(prompt.text, content.language, synthesizer.voice)
-            sounds.setdefault(key, _Sound(prompt.text, content.language)).prompt_ids.append(prompt.id)
+            slow_key = sound_key(prompt.text, content.language, slow(synthesizer.voice))
+            sounds.setdefault(key, _Sound(prompt.text, content.language, slow_key)).prompt_ids.append(prompt.id)
     return sounds

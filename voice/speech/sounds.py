@@ -9,6 +9,7 @@ from voice.config import SpeechVoice
 from voice.speech import VoiceId
 
 RATE: Final = 8000  # samples per second: what a telephone line carries
+SLOW: Final = 0.8  # of the ordinary tempo
 FORMAT: Final = "wav, 8000 Hz, mono, 16 bit"
 
 # The engines' versions are written here because the web process does not import the engines. A test compares.
@@ -22,3 +23,8 @@ def sound_key(text: str, language: str, voice: VoiceId) -> str:
     """The name under which a rendered text is stored: 64 hexadecimal digits. Whatever can change the sound changes the name."""
     parts = [text, language, voice.engine, voice.name, voice.version, FORMAT]  # as JSON, so that no two lists of parts read the same
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def slow(voice: VoiceId) -> VoiceId:
+    """The same voice, speaking more slowly: for callers who asked for it."""
+    return VoiceId(voice.engine, f"{voice.name}, tempo {SLOW}", voice.version)

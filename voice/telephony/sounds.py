@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from voice import store
 from voice.prompts import Prompt
 from voice.speech import VoiceId
-from voice.speech.sounds import sound_key
+from voice.speech.sounds import slow, sound_key
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ class Sounds:
         self._looked = float("-inf")
         self._lock = threading.Lock()
 
-    def url(self, prompt: Prompt) -> str | None:
+    def url(self, prompt: Prompt, slowly: bool = False) -> str | None:
         """Where its sound is served, relative to our address; None if it has none."""
-        key = sound_key(prompt.text, self._language, self._voice)
+        key = sound_key(prompt.text, self._language, slow(self._voice) if slowly else self._voice)
         if key not in self._known:
             self._look()
         return f"/audio/{key}.wav" if key in self._known else None

@@ -5,65 +5,80 @@ from collections.abc import Callable
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from voice.dialogue.turn import Hangup, Menu, Record, Turn
-from voice.prompts import Prompt
+from voice.prompts import Prompt, Prompts
 
 ALL_KEYS = "1234567890*#"
 SPEECH_LANGUAGE = {"da": "da-DK"}  # <Say> and <Gather> know Danish by this name alone; "da" makes them fail
 SAY_VOICE = {"da": "Polly.Sofie-Neural"}
+SLOW = "80%"
 # If our answer to the news of a recording fails, it comes again: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 RETRY = "#rc=5&rp=all"
 
-SoundUrl = Callable[[Prompt], str | None]
+SoundUrl = Callable[[Prompt, bool], str | None]
 
 
-def write(turn: Turn, number: int, *, language: str, sound_url: SoundUrl) -> str:
-    """The reply for a turn of that number. Its wait leads back to ``/calls/<number>``, and so does waiting in vain."""
-    response = VoiceResponse()
-    here = f"/calls/{number}"
-    wait = turn.then
-    match wait:
-        case Menu():
-            response.append(_gather(turn, here, language, sound_url, timeout=wait.timeout, words=wait.words))
-            response.redirect(here)
-        case Record():
-            # Keys work while the question plays. Then the tone says: now it is your turn.
-            response.append(_gather(turn, here, language, sound_url, timeout=1, words=False))
-            belongs = f"{wait.question}.{wait.take}"
-            response.record(
-                action=f"{here}?answer={belongs}",
-                timeout=wait.final_silence,
-                max_length=wait.max_seconds,
-                finish_on_key=ALL_KEYS,
-                trim="do-not-trim",
-                recording_status_callback=f"/calls/{number}/recording?answer={belongs}{RETRY}",
-                recording_status_callback_event="completed absent",
-            )
-            response.redirect(here)
-        case Hangup():
-            _say(response, turn, language, sound_url)
-            response.hangup()
-    return str(response)
+class TwimlWriter:
+    """Writes replies in one language. ``sound_url(prompt, slow)`` is None for a prompt that has no sound and is read by Twilio's voice."""
 
+    def __init__(self, prompts: Prompts, sound_url: SoundUrl) -> None:
+        self._prompts = prompts
+        self._sound_url = sound_url
+        self._language = SPEECH_LANGUAGE[prompts.language]
+        self._voice = SAY_VOICE[prompts.language]
 
-def closing(prompt: Prompt, language: str, sound_url: SoundUrl) -> str:
-    """Say one thing and hang up: the caller never hears English, silence or an error tone."""
-    return write(Turn((prompt,), Hangup()), 0, language=language, sound_url=sound_url)
+    def turn(self, turn: Turn, number: int, preparation: str | None) -> str:
+        """The reply for a turn of that number. Its wait leads back to ``/calls/<number>``, and so does waiting in vain."""
+        response = VoiceResponse()
+        here = f"/calls/{number}"
+        wait = turn.then
+        match wait:
+            case Menu():
+                response.append(self._gather(turn, here, timeout=wait.timeout, words=wait.words))
+                response.redirect(here)
+            case Record():
+                # Keys work while the question plays. Then the tone says: now it is your turn.
+                response.append(self._gather(turn, here, timeout=1, words=False))
+                belongs = f"{preparation}.{wait.question}.{wait.take}"
+                response.record(
+                    action=f"{here}?answer={belongs}",
+                    timeout=wait.final_silence,
+                    max_length=wait.max_seconds,
+                    finish_on_key=ALL_KEYS,
+                    trim="do-not-trim",
+                    recording_status_callback=f"{here}/recording?answer={belongs}{RETRY}",
+                    recording_status_callback_event="completed absent",
+                )
+                response.redirect(here)
+            case Hangup():
+                self._say(response, turn)
+                response.hangup()
+        return str(response)
 
+    def say(self, phrase: str) -> str:
+        """Say one phrase and hang up: the caller never hears English, silence or an error tone."""
+        return self.turn(Turn((self._prompts.phrase(phrase),), Hangup()), 0, None)
 
-def _gather(turn: Turn, here: str, language: str, sound_url: SoundUrl, *, timeout: int, words: bool) -> Gather:
-    speech = {"input": "dtmf speech", "language": SPEECH_LANGUAGE[language], "speech_timeout": "auto", "profanity_filter": False}
-    gather = Gather(num_digits=1, finish_on_key="", timeout=timeout, action=here, **(speech if words else {"input": "dtmf"}))
-    _say(gather, turn, language, sound_url)
-    return gather
+    def reject(self) -> str:
+        """Do not take the call: it costs nothing, and the caller hears that the line is busy."""
+        response = VoiceResponse()
+        response.reject(reason="busy")
+        return str(response)
 
+    def _gather(self, turn: Turn, here: str, *, timeout: int, words: bool) -> Gather:
+        speech = {"input": "dtmf speech", "language": self._language, "speech_timeout": "auto", "profanity_filter": False}
+        gather = Gather(num_digits=1, finish_on_key="", timeout=timeout, action=here, **(speech if words else {"input": "dtmf"}))
+        self._say(gather, turn)
+        return gather
 
-def _say(verb: VoiceResponse | Gather, turn: Turn, language: str, sound_url: SoundUrl) -> None:
-    for prompt in turn.say:
-        url = sound_url(prompt)
-        if url:
-            verb.play(url)
-        else:
-            verb.say(_speakable(prompt.text), language=SPEECH_LANGUAGE[language], voice=SAY_VOICE[language])
+    def _say(self, verb: VoiceResponse | Gather, turn: Turn) -> None:
+        for prompt in turn.say:
+            url = self._sound_url(prompt, turn.slow)
+            if url:
+                verb.play(url)
+                continue
+            said = verb.say("" if turn.slow else _speakable(prompt.text), language=self._language, voice=self._voice)
+            if turn.slow:
+                said.prosody(_speakable(prompt.text), rate=SLOW)
 
 
 def _speakable(text: str) -> str:

@@ -2,14 +2,13 @@
 
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
-from voice.calls import Calls
+from voice.calls import Calls, Writer
 from voice.dialogue.events import HANGUP, SILENCE, Event, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
 from voice.preparations import NoWorkerKey, Placing
 
@@ -21,10 +20,10 @@ ENDED = ("completed", "busy", "failed", "no-answer", "canceled")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the routes need: the calls, and what is said when something is wrong (a phrase's name -> TwiML)."""
+    """What the routes need: the calls, and a way to say what is wrong."""
 
     calls: Calls
-    say: Callable[[str], str]
+    writer: Writer
 
 
 def _line() -> Line:
@@ -36,7 +35,7 @@ def _line() -> Line:
 @blueprint.post("/calls")
 def call_started() -> Response:
     """A call comes in."""
-    return _twiml(_line().calls.started(_call_sid()))
+    return _twiml(_line().calls.started(_call_sid(), request.form.get("From", ""), request.form.get("To", "")))
 
 
 @blueprint.post("/calls/<int(max=9999):turn>")
@@ -46,7 +45,7 @@ def call_goes_on(turn: int) -> Response:
     event = _event()
     placing = _placing(call_sid, turn) if isinstance(event, UtteranceRecorded) else None
     reply = _line().calls.happened(call_sid, turn, event, placing)
-    return _twiml(reply if reply is not None else _line().say("sorry"))
+    return _twiml(reply if reply is not None else _line().writer.say("sorry"))
 
 
 @blueprint.post("/calls/<int(max=9999):turn>/recording")
@@ -78,7 +77,7 @@ def sorry(error: Exception) -> Response:
     if request.endpoint in ("calls.recording_status", "calls.call_status"):
         return Response(status=503)
     busy = isinstance(error, OperationalError | TimeoutError | NoWorkerKey)
-    return _twiml(_line().say("busy" if busy else "sorry"))
+    return _twiml(_line().writer.say("busy" if busy else "sorry"))
 
 
 def _event() -> Event:
@@ -110,8 +109,8 @@ def _recording_sid() -> str | None:
 
 
 def _placing(call_sid: str, turn: int) -> Placing | None:
-    found = re.fullmatch(r"([a-z][a-z0-9_]{0,39})\.([0-9]{1,3})", request.args.get("answer", ""))
-    return Placing(call_sid, turn, found[1], int(found[2])) if found else None
+    found = re.fullmatch(r"([0-9a-f]{32})\.([a-z][a-z0-9_]{0,39})\.([0-9]{1,3})", request.args.get("answer", ""))
+    return Placing(call_sid, turn, found[1], found[2], int(found[3])) if found else None
 
 
 class BadField(HTTPException):

@@ -12,6 +12,7 @@ from simple_websocket import ConnectionClosed, Server  # type: ignore[import-unt
 from werkzeug.wrappers import Response as BaseResponse
 
 from voice import store
+from voice.content import load_all
 from voice.exchange.browser import PageSound
 from voice.exchange.conversation import Entry
 from voice.exchange.verbs import KEYS
@@ -19,7 +20,6 @@ from voice.local.demo import mails
 from voice.local.demo.progress import progress
 from voice.local.demo.telephone import Telephone
 from voice.local.line import LocalLine
-from voice.prompts import load_all
 
 POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 HEADERS = {

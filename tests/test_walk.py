@@ -1,0 +1,177 @@
+"""Every state that a call can be in is visited, breadth first: all keys, words, silences, recordings and hang-ups, in every guide."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from tests.conftest import ROOT, TEST_PROMPTS
+from voice.content import load
+from voice.dialogue import engine, moves
+from voice.dialogue.engine import respond
+from voice.dialogue.events import (
+    HANGUP,
+    SILENCE,
+    CallStarted,
+    Event,
+    HungUp,
+    KeysPressed,
+    NoInput,
+    Unfinished,
+    UtteranceRecorded,
+    WordsHeard,
+)
+from voice.dialogue.session import Session
+from voice.dialogue.turn import Hangup, Menu, Record, Turn
+from voice.exchange.twiml import parse
+from voice.prompts import Prompts
+from voice.telephony.twiml import TwimlWriter
+
+KEYS = [KeysPressed(key) for key in "0123456789*#"]
+WORDS = [WordsHeard(words) for words in ("ja", "nej", "hjælp", "om igen", "videre", "noget helt andet")]
+RECORDED = [
+    *(UtteranceRecorded("RE" + "0" * 32, seconds, SILENCE) for seconds in (6, 20, 120)),
+    *(UtteranceRecorded("RE" + "0" * 32, 9, key) for key in "0159*#"),
+    UtteranceRecorded("RE" + "0" * 32, 3, HANGUP),
+]
+
+
+Step = tuple[Session, Event, Session, Turn]
+
+
+@dataclass
+class Walk:
+    """What was found. ``depth``: for each state the length of a shortest way to it, in turns."""
+
+    depth: dict[Session, int] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+
+
+def events(session: Session, turn: Turn) -> Iterator[Event]:
+    yield NoInput()
+    yield HungUp()
+    yield from KEYS
+    if isinstance(turn.then, Record):
+        yield from RECORDED
+    if isinstance(turn.then, Menu) and turn.then.words:
+        yield from WORDS
+
+
+def essence(session: Session) -> Session:
+    """The session without what decides nothing but a wording, a count or a name, so that there are finitely many."""
+    answered = tuple(sorted(session.answered))
+    return replace(session, turn=1, answers=(), take=1, wrong_keys=0, slow=False, answered=answered)
+
+
+def steps(prompts: Prompts, start: CallStarted, depth: dict[Session, int]) -> Iterator[Step]:
+    """Every step from every state, breadth first. Fills ``depth`` on the way."""
+    session, turn = respond(prompts, Session(), start)
+    waiting = deque([(essence(session), turn)])
+    depth[essence(session)] = 1
+    while waiting:
+        session, turn = waiting.popleft()
+        for event in events(session, turn):
+            after, said = respond(prompts, session, event)
+            yield session, event, after, said
+            if essence(after) not in depth:
+                depth[essence(after)] = depth[session] + 1
+                if not after.over:
+                    waiting.append((essence(after), said))
+
+
+def walk(prompts: Prompts, start: CallStarted) -> Walk:
+    depth: dict[Session, int] = {}
+    return Walk(depth=depth, steps=list(steps(prompts, start, depth)))
+
+
+def starts(prompts: Prompts) -> Iterator[tuple[str, Prompts, CallStarted]]:
+    """All guides together as a line with a menu has them, each alone, and a call that goes on."""
+    for guide in prompts.guides:
+        group = tuple(group for group in prompts.groups if group.id == guide.group)
+        alone = replace(prompts, guides=(replace(guide, leads_to=""),), groups=group)
+        yield guide.id, alone, CallStarted()
+        yield f"{guide.id} resumed", alone, CallStarted(unfinished=Unfinished(guide.id, (guide.questions[0].id,)))
+
+
+SMALL = load(TEST_PROMPTS / "da", operator_phone="20123456")
+SHORT = replace(SMALL, guides=tuple(replace(guide, questions=guide.questions[:1]) for guide in SMALL.guides))
+WALKS = {name: walk(prompts, start) for name, prompts, start in [*starts(SMALL), ("the menu", SHORT, CallStarted())]}
+
+
+@pytest.fixture(params=WALKS, name="found")
+def _found(request: pytest.FixtureRequest) -> Walk:
+    return WALKS[request.param]
+
+
+def test_every_state_waits_for_one_thing_or_is_over(found: Walk) -> None:
+    for _, _, after, said in found.steps:
+        assert isinstance(said.then, Hangup) == after.over
+
+
+def test_nothing_is_recorded_before_consent(found: Walk) -> None:
+    assert all(after.consent for _, _, after, said in found.steps if isinstance(said.then, Record))
+
+
+def test_silence_alone_ends_every_call_within_a_bound(found: Walk) -> None:
+    after_silence = {before: essence(after) for before, event, after, _ in found.steps if isinstance(event, NoInput)}
+    questions = max(len(guide.questions) for guide in SMALL.guides)
+    bound = engine.TRIES * (moves.SKIPS + 2) + questions + 3
+    for state in after_silence:
+        silences = 0
+        while not state.over:
+            state, silences = after_silence[state], silences + 1
+            assert silences <= bound
+
+
+def test_a_hang_up_ends_every_call(found: Walk) -> None:
+    assert all(after.over for _, event, after, _ in found.steps if isinstance(event, HungUp))
+
+
+def test_help_repeat_and_delete_are_reachable_from_every_state(found: Walk) -> None:
+    reached = {(before, event): essence(after) for before, event, after, _ in found.steps if isinstance(event, KeysPressed)}
+    for before in {before for before, _ in reached}:
+        assert not reached[before, KeysPressed("*")].over
+        helped = reached[before, KeysPressed("0")]
+        assert helped.place == "help"
+        more = reached[helped, KeysPressed("4")]
+        asked = reached[more, KeysPressed("4")]
+        assert asked.place == "delete"
+        assert reached[asked, KeysPressed("1")].ended == "deleted"
+
+
+def test_a_wrong_key_moves_nobody(found: Walk) -> None:
+    for before, event, after, _ in found.steps:
+        if isinstance(event, KeysPressed) and after.wrong_keys:
+            assert (after.place, after.question, after.answered) == (before.place, before.question, before.answered)
+
+
+def test_every_turn_is_twiml_that_twilio_knows_and_is_small(found: Walk, schema: etree.XMLSchema) -> None:
+    sounding = TwimlWriter(SMALL, sound_url=lambda _prompt, _slow: f"/audio/{'0' * 64}.wav")
+    reading = TwimlWriter(SMALL, sound_url=lambda _prompt, _slow: None)
+    for turn in {replace(said, keyed=None) for _, _, _, said in found.steps}:
+        for writer in (sounding, reading):
+            written = writer.turn(turn, 149, "0" * 32).encode()
+            parse(written)
+            assert len(written) < 4000
+            document = etree.fromstring(written)
+            for say in document.iter("Say"):
+                say.attrib.pop("voice")  # the schema is older than Danish neural voices
+            assert schema.validate(document), schema.error_log
+
+
+@pytest.mark.faults
+def test_the_real_content_walked_through() -> None:
+    prompts = load(Path(ROOT / "prompts" / "da"), operator_phone="20123456")
+    print("\nguide                   states  transitions  longest of the shortest paths, in turns")
+    for name, content, start in starts(prompts):
+        depth: dict[Session, int] = {}
+        transitions = 0
+        for _, _, after, said in steps(content, start, depth):
+            transitions += 1
+            assert isinstance(said.then, Hangup) == after.over
+            assert after.consent or not isinstance(said.then, Record)
+        print(f"{name:22} {len(depth):8,} {transitions:12,} {max(depth.values()):6}")
+        assert max(depth.values()) < engine.MAX_TURNS

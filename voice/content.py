@@ -1,0 +1,220 @@
+"""Reads and checks ``prompts/<language>/``: every problem at once, as ``file: key: problem``."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+from voice.errors import PromptError
+from voice.prompts import (
+    MAIL,
+    MAX_OPTIONS,
+    MAX_QUESTIONS,
+    PHRASES,
+    SHARED,
+    WHOLE,
+    WORDS,
+    Group,
+    Guide,
+    Kind,
+    Prompt,
+    Prompts,
+    Question,
+    Reading,
+    as_heard,
+)
+from voice.tables import Table
+
+
+def load(folder: Path, operator_phone: str = "") -> Prompts:
+    """Read one language's folder. Raises PromptError with every problem as ``file: key: problem``."""
+    problems: list[str] = []
+    shared = Table(folder / "phrases.toml", problems)
+    phrases = {
+        name: tuple(Prompt(f"{name}/{n}", text) for n, text in enumerate(texts, 1))
+        for name, texts in ((name, shared.texts(f"phrases.{name}", at_most=tries)) for name, tries in PHRASES.items())
+    }
+    words = {name: shared.texts(f"words.{name}", spoken=False) for name in WORDS}
+    numbers = shared.texts("words.numbers", spoken=False)
+    mail = {name: shared.text(f"mail.{name}") for name in MAIL}
+    groups = tuple(_group(row) for row in shared.tables("group"))
+    covers = {name: shared.texts(f"covers.{name}", spoken=False, default=()) for name in PHRASES}
+    shared.nothing_else()
+    for name, wordings in phrases.items():
+        if name in WHOLE and wordings and len(wordings) < PHRASES[name]:
+            shared.wrong(f"phrases.{name}", f"needs {PHRASES[name]} wordings")
+        for wording in wordings:
+            places = ("{number}", "{total}") if name == "count" else ()
+            if re.search("[{}]", _filled(wording.text, "", "") if places else wording.text) or not all(p in wording.text for p in places):
+                shared.wrong(f"phrases.{name}", "must hold {number} and {total}" if places else "holds a placeholder")
+    if numbers and len(numbers) < MAX_QUESTIONS:
+        shared.wrong("words.numbers", f"needs the number words from one to {MAX_QUESTIONS}")
+    spoken = {**words, **{f"group {group.id}": group.words for group in groups}}
+    for name, heard in spoken.items():
+        if any(word != as_heard(word) for word in heard):
+            shared.wrong(f"words of {name}", "must be small letters, as they are compared with what was heard")
+    for word, names in _meanings(spoken).items():
+        if len(names) > 1:
+            shared.wrong("words", f"{word!r} stands for {' and '.join(names)}")
+    count = phrases["count"][0].text if phrases["count"] else ""
+    known = {group.id for group in groups}
+    readings = _shared_readings(folder / "read.toml", known, problems)
+    tables = [Table(path, problems) for path in sorted(folder.glob("*.toml")) if path.name not in SHARED]
+    guides = tuple(sorted((_guide(table, count, numbers, known, readings) for table in tables), key=lambda guide: guide.order))
+    if not guides:
+        problems.append(f"{folder}: there is no guide: add a .toml file with questions")
+    offered = tuple(group for group in groups if any(guide.group == group.id for guide in guides))
+    if len(offered) > MAX_OPTIONS:
+        shared.wrong("group", f"{len(offered)} groups make a menu of more than {MAX_OPTIONS} options")
+    for group in offered:
+        if (count_of := sum(guide.group == group.id for guide in guides)) > MAX_OPTIONS:
+            shared.wrong("group", f"{count_of} guides in the group {group.id!r} make a menu of more than {MAX_OPTIONS} options")
+    if problems:
+        raise PromptError(problems)
+    return Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers)
+
+
+def _group(row: Table) -> Group:
+    group_id = row.text("id")
+    if group_id and not _is_id(group_id):
+        row.wrong("id", f"{group_id!r} must be small letters a-z, digits and _")
+    menu = Prompt(f"group/{group_id}", row.text("menu", spoken=True))
+    group = Group(group_id, menu, row.texts("words", spoken=False))
+    row.nothing_else()
+    return group
+
+
+def load_all(folder: Path, operator_phone: str = "") -> tuple[Prompts, ...]:
+    """Every language's content below a folder. Raises PromptError with the problems of all of them."""
+    languages = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not languages:
+        raise PromptError([f"{folder}: there is no language here: add a folder such as da with phrases.toml and guides"])
+    loaded: list[Prompts] = []
+    problems: list[str] = []
+    for language in languages:
+        try:
+            loaded.append(load(language, operator_phone))
+        except PromptError as error:
+            problems += error.problems
+    if problems:
+        raise PromptError(problems)
+    return tuple(loaded)
+
+
+def _shared_readings(path: Path, groups: set[str], problems: list[str]) -> list[tuple[Reading, tuple[str, ...]]]:
+    """Each reading of ``read.toml`` with the groups whose guides tell it. The file need not be there."""
+    if not path.exists():
+        return []
+    table = Table(path, problems)
+    rows = table.tables("read")
+    table.nothing_else()
+    shared = []
+    for row in rows:
+        told_in = row.texts("groups", spoken=False)
+        for unknown in sorted(set(told_in) - groups) if groups else ():
+            row.wrong("groups", f"there is no group {unknown!r} in phrases.toml")
+        shared.append((_reading(row), told_in))
+    _no_twins(table, "read.id", [reading.id for reading, _ in shared])
+    return shared
+
+
+def _reading(row: Table) -> Reading:
+    reading = Reading(
+        id=row.text("id"),
+        title=row.text("title"),
+        text=row.text("text", spoken=True),
+        covers=row.texts("covers", spoken=False, default=()),
+        source=row.text("source", default=""),
+    )
+    if reading.id and not _is_id(reading.id):
+        row.wrong("id", f"{reading.id!r} must be small letters a-z, digits and _")
+    row.nothing_else()
+    return reading
+
+
+def _guide(
+    table: Table,
+    count: str,
+    numbers: tuple[str, ...],
+    groups: set[str],
+    shared_readings: list[tuple[Reading, tuple[str, ...]]],
+) -> Guide:
+    guide_id = table.path.stem
+    if not _is_id(guide_id):
+        table.wrong("(file name)", "must be small letters a-z, digits and _")
+    rows = table.tables("question")
+    questions = tuple(_question(row, guide_id, n, len(rows), count, numbers) for n, row in enumerate(rows, 1))
+    _no_twins(table, "question.id", [question.id for question in questions])
+    if not 1 <= len(questions) <= MAX_QUESTIONS:
+        table.wrong("question", f"there are {len(questions)} questions; a guide has 1 to {MAX_QUESTIONS}")
+    elif sum(question.important for question in questions) != any(question.kind == "spoken" for question in questions):
+        table.wrong("question.important", "exactly one question of a guide that asks for speech must be marked important = true")
+    group, leads_to = table.text("group"), table.text("leads_to", default="")
+    readings = [_reading(row) for row in table.tables("read", needed=False)]
+    readings += [reading for reading, told_in in shared_readings if group in told_in]
+    _no_twins(table, "read.id", [reading.id for reading in readings])
+    for key, named in (("group", group), ("leads_to", leads_to)):
+        if named and groups and named not in groups:
+            table.wrong(key, f"there is no group {named!r} in phrases.toml")
+    guide = Guide(
+        id=guide_id,
+        order=table.number("order"),
+        group=group,
+        leads_to=leads_to,
+        title=table.text("title"),
+        menu=Prompt(f"{guide_id}/menu", table.text("menu", spoken=True)),
+        intro=Prompt(f"{guide_id}/intro", table.text("intro", spoken=True)),
+        questions=questions,
+        readings=tuple(readings),
+        covers=table.texts("covers", spoken=False, default=()),
+        source=table.text("source", default=""),
+    )
+    table.nothing_else()
+    return guide
+
+
+def _question(row: Table, guide_id: str, number: int, total: int, count: str, numbers: tuple[str, ...]) -> Question:
+    question_id = row.text("id")
+    if question_id and not _is_id(question_id):
+        row.wrong("id", f"{question_id!r} must be small letters a-z, digits and _")
+    kind: Kind = row.choice("kind", get_args(Kind), default="spoken")
+    here = f"{guide_id}/{question_id}"
+    asking = (row.text("ask", spoken=True), *row.texts("again"))
+    first = row.text("first", spoken=True, default="")
+    said = _filled(count, numbers[number - 1], numbers[total - 1]) if total <= len(numbers) else count
+    question = Question(
+        id=question_id,
+        kind=kind,
+        label=row.text("label"),
+        count=Prompt(f"{here}/count", said),
+        ask=tuple(Prompt(f"{here}/ask/{n}", text) for n, text in enumerate(asking, 1)),
+        help=Prompt(f"{here}/help", row.text("help", spoken=True)),
+        important=row.flag("important"),
+        first=Prompt(f"{here}/first", first) if first else None,
+        covers=row.texts("covers", spoken=False, default=()),
+        source=row.text("source", default=""),
+    )
+    row.nothing_else()
+    return question
+
+
+def _filled(count: str, number: str, total: str) -> str:
+    return count.replace("{number}", number).replace("{total}", total)
+
+
+def _meanings(spoken: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """Each word with what it stands for: a word that stands for two things decides nothing."""
+    meanings: dict[str, list[str]] = {}
+    for name, wordings in spoken.items():
+        for word in wordings:
+            meanings.setdefault(word, []).append(name)
+    return meanings
+
+
+def _no_twins(table: Table, key: str, ids: list[str]) -> None:
+    for twice in sorted({i for i in ids if i and ids.count(i) > 1}):
+        table.wrong(key, f"{twice!r} is used twice")
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text) is not None

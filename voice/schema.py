@@ -1,0 +1,81 @@
+"""The tables. Everything that was said stands in ``*_sealed`` columns; the history of the schema in ``migrations/``."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+worker_keys = sa.Table(
+    "worker_keys",
+    metadata,
+    sa.Column("public_key", sa.LargeBinary, primary_key=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+preparations = sa.Table(
+    "preparations",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("guide", sa.String(40), nullable=False),
+    sa.Column("language", sa.String(10), nullable=False),
+    sa.Column("opened_by", sa.String(34), index=True),  # the call that it began in
+    # open -> closed (no call will add to it) -> sending (nothing more goes in) -> sent | undeliverable;
+    # or empty: nothing was said; or deleted
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("late_of", sa.String(32), index=True),  # holds what came after that preparation was sent
+    sa.Column("consent_at", sa.Float, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("closed_at", sa.Float),
+    sa.Column("sent_at", sa.Float),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),
+    sa.Column("worker_key", sa.LargeBinary, nullable=False),
+    sa.Column("private_key_sealed", sa.LargeBinary, nullable=False),
+)
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("call_sid", sa.String(34), primary_key=True),
+    sa.Column("preparation", sa.String(32), sa.ForeignKey("preparations.id"), index=True),
+    sa.Column("unfinished", sa.String(32)),  # a preparation that the caller was offered to go on with
+    sa.Column("caller", sa.String(64), index=True),  # keyed hash of the number; none if it is withheld
+    sa.Column("session", sa.Text, nullable=False),
+    sa.Column("reply", sa.Text, nullable=False),  # the last TwiML: said again when a webhook comes again
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("heard_at", sa.Float, nullable=False),  # of the last webhook
+    sa.Column("consent_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+)
+utterances = sa.Table(
+    "utterances",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),  # the RecordingSid, or CallSid:turn for a key
+    sa.Column("preparation", sa.String(32), sa.ForeignKey("preparations.id"), nullable=False, index=True),
+    sa.Column("call_sid", sa.String(34), sa.ForeignKey("calls.call_sid"), nullable=False),
+    sa.Column("question", sa.String(40), nullable=False),
+    sa.Column("take", sa.Integer, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),
+    # expected -> fetched -> heard | silent; or failed; keyed for a yes/no answer
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("erased", sa.Boolean, nullable=False),  # at the provider
+    sa.Column("sound_sealed", sa.LargeBinary),
+    sa.Column("words_sealed", sa.LargeBinary),
+)
+sounds = sa.Table(
+    "sounds",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("wav", sa.LargeBinary, nullable=False),
+)
+dead_jobs = sa.Table(
+    "dead_jobs",
+    metadata,
+    sa.Column("id", sa.String(160), primary_key=True),
+    sa.Column("name", sa.String(40), nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("died_at", sa.Float, nullable=False),
+)
+
+line = sa.Table(
+    "line",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),  # one row
+    sa.Column("closed", sa.String(200)),  # why, for the operator; callers hear a phrase
+)
