@@ -33,9 +33,11 @@ lint: setup
 
 bench: setup ## figures, as ratios against a baseline of the same run
 	$(BIN)/python bench/web_process.py
+	$(BIN)/python bench/dead_air.py
 
 faults: setup ## long runs that break things on purpose
-	HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest -m faults
+	HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest tests/test_dialogue_properties.py
+	$(BIN)/python -m pytest -m faults -s
 
 lock: ## pin anew what pyproject.toml names; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -52,7 +52,7 @@ def main() -> None:
 
 def _measure(program: str, environment: dict[str, str]) -> list[float]:
     command = [sys.executable, "-c", MEASURE.format(program=program)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own text
+    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
     figures: list[float] = json.loads(done.stdout)
     return figures
 
