@@ -5,8 +5,9 @@ e-mail with a written preparation to bring to the talk with their leader.
 
 One way down, checked by ``tests/test_architecture.py``::
 
-    __main__  >  local  >  app  >  telephony | jobs  >  calls  >  delivery
-      >  provider | speech | summary | queue | store | vault  >  dialogue  >  prompts  >  config  >  errors
+    __main__  >  local  >  serving  >  app | migrations | processes  >  telephony | jobs  >  calls  >  preparations
+      >  delivery | directory  >  provider | speech | summary | queue | store | vault  >  liveness | schema
+      >  dialogue  >  content  >  prompts  >  tables  >  config  >  errors
 
 ``exchange`` stands beside: a telephone exchange on this machine that obeys TwiML as Twilio does.
 """
