@@ -127,10 +127,13 @@ def wait_until_healthy(line: LocalLine) -> None:
         time.sleep(0.1)
 
 
-def wait_until_nothing_is_under_way(line: LocalLine, seconds: float = 90) -> None:
-    """Until every call has ended, every preparation is sent or empty, and everything fetched is erased at the provider."""
+def wait_until_nothing_is_under_way(line: LocalLine, seconds: float = 45) -> None:
+    """Until every call has ended, every preparation is sent or empty, and everything fetched is erased at the provider.
+
+    A backlog may take its time; what fails is that nothing of it has moved for so many seconds.
+    """
     engine = store.connect(line.config.database_url, wait=30)
-    end = time.monotonic() + seconds
+    end, before = time.monotonic() + seconds, {}
     while True:
         with store.reading(engine) as look:
             calls = store.calls.c.ended_at.is_(None)
@@ -145,6 +148,8 @@ def wait_until_nothing_is_under_way(line: LocalLine, seconds: float = 90) -> Non
             }
         if not any(waiting.values()):
             break
+        if waiting != before:
+            end, before = time.monotonic() + seconds, waiting
         assert time.monotonic() < end, f"still under way: {waiting}"
         time.sleep(0.2)
     engine.dispose()
