@@ -246,11 +246,6 @@ def sound_keys(connection: Connection) -> set[str]:
     return set(connection.execute(sa.select(sounds.c.key)).scalars())
 
 
-def has_sounds(connection: Connection, keys: list[str]) -> set[str]:
-    """Those of ``keys`` that are rendered."""
-    return set(connection.execute(sa.select(sounds.c.key).where(sounds.c.key.in_(keys))).scalars())
-
-
 def sound(connection: Connection, key: str) -> bytes | None:
     return connection.execute(sa.select(sounds.c.wav).where(sounds.c.key == key)).scalar_one_or_none()
 
