@@ -1,6 +1,7 @@
 """The demo's beginning and end, what it hands over beside the line, and what its pages let in and out."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -90,7 +91,8 @@ def test_ctrl_c_before_the_line_is_ready_leaves_nothing_behind(tmp_path: Path) -
         time.sleep(0.02)
     time.sleep(0.3)
     processes = descendants(process.pid)
-    assert Demo(process, 0).interrupt() == 130
+    # Python ends itself by the signal when that came while it ran generated code; a shell shows 130 for both.
+    assert Demo(process, 0).interrupt() in (130, -signal.SIGINT)
     assert "Traceback" not in process.communicate()[1]
     assert [pid for pid in processes if alive(pid)] == []
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -24,6 +25,7 @@ from voice.speech.google import GoogleSynthesizer
 HOST = "127.0.0.1"
 PORT = "8080"
 VOICE_SECONDS = 4.0  # in which Google's voice must have said a word to be used
+INTERRUPTED = 130  # the exit code that a shell gives a program ended by Ctrl-C
 SETTINGS = ("WHISPER_MODEL", "PROMPTS_DIR", "ANSWER_SILENCE", "SPEECH_VOICE")  # what one may change about the demo's line
 
 
@@ -34,24 +36,35 @@ class _Quiet(WSGIRequestHandler):
 
 def demo() -> int:
     """Run the demo until Ctrl-C. Gives the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until everything runs; then the processes' keeper listens
+    told = threading.Event()
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        told.set()  # as the exception is lost when it is raised within a callback from C, such as the voice's
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):  # until everything runs; then the processes' keeper listens
+        signal.signal(number, interrupt)
     try:
         with ExitStack() as stack:
             door = stack.enter_context(_reserve(os.environ.get("PORT") or PORT))
             print("The line is being made ready.", file=sys.stderr)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="samtaleklar-")))
-            environ = {"SPEECH_VOICE": _voice()} | {name: os.environ[name] for name in SETTINGS if name in os.environ}
+            environ = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+            if "SPEECH_VOICE" not in environ:
+                environ["SPEECH_VOICE"] = _voice()
             line = stack.enter_context(LocalLine(folder, environ, worker=("voice.local.demo.worker",)))
             telephone = Telephone(line.exchange, TypedAnswers(folder))
             stack.callback(telephone.stop)
             stack.enter_context(_served(create_app(line, telephone), door))
+            if told.is_set():
+                return INTERRUPTED
             address = f"http://{HOST}:{door.getsockname()[1]}/"
             print(f"\n    {address}\n\nOpen it and ring up. Ctrl-C ends the demo.", flush=True)
             if _has_display():
                 webbrowser.open(address)
             line.processes.run_until_told()
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
 
 
