@@ -158,7 +158,7 @@ def test_any_words_stay_words(text: str) -> None:
 
 
 def assert_round_trip(words: str) -> None:
-    mail = write(summarise(PROMPTS.guide("sygemeldt"), [Utterance("kan", 0, 0, "heard", words)]), PROMPTS)
+    mail = write(summarise(PROMPTS.guide("sygemeldt"), [Utterance("u", "kan", 0, 0, "heard", words)]), PROMPTS)
     message = read_back(built(mail))
     assert not message.defects
     assert set(message.keys()) == HEADERS

@@ -501,10 +501,15 @@ def test_every_text_of_the_mail_that_is_asked_for_can_come_to_be_read() -> None:
     prompts = replace(load(TEST_PROMPTS / "da"), mail=observed)
     hints = get_type_hints(Utterance)
     marks = {field.name: True for field in fields(Utterance) if hints[field.name] is bool}
-    heard = Utterance("hvad", 1, 0, "heard", "jeg siger noget", **marks)
+    heard = Utterance("u", "hvad", 1, 0, "heard", "jeg siger noget", **marks)
     said = [
-        [heard, Utterance("hvad", 1, 1, "failed"), Utterance("er_det", 1, 2, "keyed", "yes"), Utterance("hvem", 1, 3, "silent")],
-        [Utterance("hvad", 1, 0, "failed"), Utterance("er_det", 1, 1, "keyed", "no"), replace(heard, question="ukendt")],
+        [
+            heard,
+            Utterance("u", "hvad", 1, 1, "failed"),
+            Utterance("u", "er_det", 1, 2, "keyed", "yes"),
+            Utterance("u", "hvem", 1, 3, "silent"),
+        ],
+        [Utterance("u", "hvad", 1, 0, "failed"), Utterance("u", "er_det", 1, 1, "keyed", "no"), replace(heard, question="ukendt")],
         [replace(heard, question="vigtigst")],
     ]
     for utterances in said:

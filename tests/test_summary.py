@@ -28,14 +28,14 @@ GUIDE = Guide(
 text = st.text(st.characters(exclude_categories=("Nd",)))
 place = (st.sampled_from("abcz"), st.integers(0, 3), st.integers(0, 9))  # "z" is a question that the guide no longer has
 utterance = st.one_of(
-    st.builds(Utterance, *place, st.just("heard"), text, unsure=st.booleans()),
-    st.builds(Utterance, *place, st.sampled_from(("silent", "failed"))),
-    st.builds(Utterance, *place, st.just("keyed"), st.sampled_from(("yes", "no"))),
+    st.builds(Utterance, st.just("u"), *place, st.just("heard"), text, unsure=st.booleans()),
+    st.builds(Utterance, st.just("u"), *place, st.sampled_from(("silent", "failed"))),
+    st.builds(Utterance, st.just("u"), *place, st.just("keyed"), st.sampled_from(("yes", "no"))),
 )
 
 
 def heard(text: str, take: int = 0, order: int = 0, *, question: str = "a", unsure: bool = False) -> Utterance:
-    return Utterance(question, take, order, "heard", text, unsure)
+    return Utterance("u", question, take, order, "heard", text, unsure)
 
 
 def section_of(utterances: Iterable[Utterance]) -> Section:
@@ -61,29 +61,29 @@ def test_what_is_said_again_takes_the_place_of_what_was_said() -> None:
     assert section_of([heard("gammelt"), heard("nyt", take=1)]).words == "Nyt."
 
 
-@pytest.mark.parametrize("again", [Utterance("a", 1, 0, "silent"), heard(" \n", take=1)])
+@pytest.mark.parametrize("again", [Utterance("u", "a", 1, 0, "silent"), heard(" \n", take=1)])
 def test_the_old_answer_stands_until_the_new_one_holds_speech(again: Utterance) -> None:
     section = section_of([heard("gammelt"), again])
     assert (section.words, section.incomplete) == ("Gammelt.", False)
 
 
 def test_a_new_answer_that_failed_leaves_the_old_one_and_is_told_of() -> None:
-    section = section_of([heard("gammelt"), Utterance("a", 1, 0, "failed")])
+    section = section_of([heard("gammelt"), Utterance("u", "a", 1, 0, "failed")])
     assert (section.words, section.incomplete) == ("Gammelt.", True)
 
 
 def test_a_failed_part_is_told_of_beside_the_words_that_stand() -> None:
-    section = section_of([heard("resten"), Utterance("a", 0, 1, "failed")])
+    section = section_of([heard("resten"), Utterance("u", "a", 0, 1, "failed")])
     assert (section.words, section.status, section.incomplete) == ("Resten.", "answered", True)
 
 
 def test_a_failed_part_of_an_answer_that_was_said_again_matters_no_more() -> None:
-    assert not section_of([Utterance("a", 0, 0, "failed"), heard("nyt", take=1)]).incomplete
+    assert not section_of([Utterance("u", "a", 0, 0, "failed"), heard("nyt", take=1)]).incomplete
 
 
 @pytest.mark.parametrize(("statuses", "expected"), [(["silent"], "not_heard"), (["failed"], "failed"), (["silent", "failed"], "failed")])
 def test_without_words_the_section_says_why(statuses, expected) -> None:
-    section = section_of(Utterance("a", 0, order, status) for order, status in enumerate(statuses))
+    section = section_of(Utterance("u", "a", 0, order, status) for order, status in enumerate(statuses))
     assert (section.status, section.words, section.incomplete) == (expected, "", False)
 
 
@@ -94,17 +94,19 @@ def test_one_uncertain_utterance_makes_the_answer_uncertain_unless_it_was_said_a
 
 def test_a_key_is_an_answer_and_the_last_key_stands() -> None:
     for take, order in ((0, 1), (1, 0)):
-        section = section_of([Utterance("a", take, order, "keyed", "no"), Utterance("a", 0, 0, "keyed", "yes")])
+        section = section_of([Utterance("u", "a", take, order, "keyed", "no"), Utterance("u", "a", 0, 0, "keyed", "yes")])
         assert (section.choice, section.words, section.status) == ("no", "", "answered")
 
 
 def test_a_keyed_answer_can_only_be_yes_or_no() -> None:
     with pytest.raises(ValueError, match="yes or no"):
-        Utterance("a", 0, 0, "keyed", "maybe")
+        Utterance("u", "a", 0, 0, "keyed", "maybe")
 
 
 def test_answers_to_questions_that_are_gone_stand_at_the_end() -> None:
-    summary = summarise(GUIDE, [heard("bevaret", question="gone"), Utterance("quiet", 0, 0, "silent"), Utterance("lost", 0, 0, "failed")])
+    summary = summarise(
+        GUIDE, [heard("bevaret", question="gone"), Utterance("u", "quiet", 0, 0, "silent"), Utterance("u", "lost", 0, 0, "failed")]
+    )
     assert [(section.label, section.words, section.status) for section in summary.sections[3:]] == [
         ("", "Bevaret.", "answered"),
         ("", "", "failed"),
@@ -112,7 +114,9 @@ def test_answers_to_questions_that_are_gone_stand_at_the_end() -> None:
 
 
 def test_a_late_summary_holds_only_what_has_words() -> None:
-    summary = summarise(GUIDE, [heard("sent", question="b"), Utterance("a", 0, 0, "failed"), Utterance("z", 0, 0, "failed")], late=True)
+    summary = summarise(
+        GUIDE, [heard("sent", question="b"), Utterance("u", "a", 0, 0, "failed"), Utterance("u", "z", 0, 0, "failed")], late=True
+    )
     assert [section.words for section in summary.sections] == ["Sent."]
     assert summary.late
 

@@ -25,7 +25,7 @@ def written(*utterances: Utterance, late: bool = False, guide: str = "sygemeldt"
 
 
 def heard(question: str, text: str, *, unsure: bool = False) -> Utterance:
-    return Utterance(question, 0, 0, "heard", text, unsure)
+    return Utterance("u", question, 0, 0, "heard", text, unsure)
 
 
 class _Page(HTMLParser):
@@ -54,7 +54,9 @@ def seen(mail: MailText) -> list[str]:
 
 
 def test_the_text_reads_well_alone() -> None:
-    mail = written(heard("kan", "jeg kan tage telefonen"), heard("vigtigst", "en ny dato", unsure=True), Utterance("kan", 0, 1, "failed"))
+    mail = written(
+        heard("kan", "jeg kan tage telefonen"), heard("vigtigst", "en ny dato", unsure=True), Utterance("u", "kan", 0, 1, "failed")
+    )
     not_answered = [f"{question.label}\n{PHRASES['not_answered']}" for question in GUIDE.questions[1:-1]]
     passages = [
         f"{GUIDE.title}",
@@ -69,7 +71,7 @@ def test_the_text_reads_well_alone() -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_the_page_says_what_the_text_says_in_the_same_order(late: bool) -> None:
-    mail = written(heard("kan", "ja"), Utterance("hjaelp", 0, 0, "failed"), heard("gone", "og det her"), late=late)
+    mail = written(heard("kan", "ja"), Utterance("u", "hjaelp", 0, 0, "failed"), heard("gone", "og det her"), late=late)
     assert seen(mail) == [PHRASES["sender"], *filter(None, mail.text.splitlines())]
 
 
@@ -81,7 +83,7 @@ def test_a_late_mail_says_that_it_is_late() -> None:
 
 
 def test_a_key_is_written_in_the_prompts_language() -> None:
-    assert f"{KAN}\nNej.\n" in written(Utterance("kan", 0, 0, "keyed", "no")).text
+    assert f"{KAN}\nNej.\n" in written(Utterance("u", "kan", 0, 0, "keyed", "no")).text
 
 
 def test_words_to_a_question_that_is_gone_have_a_heading_of_their_own() -> None:

@@ -17,10 +17,12 @@ from voice.prompts import (
     Group,
     Guide,
     Kind,
+    Pictogram,
     Prompt,
     Prompts,
     Question,
     Reading,
+    Sheet,
     as_heard,
 )
 from voice.tables import Table
@@ -123,6 +125,7 @@ def _reading(row: Table) -> Reading:
         id=row.text("id"),
         title=row.text("title"),
         text=row.text("text", spoken=True),
+        pictogram=row.choice("pictogram", get_args(Pictogram), default="talk"),
         covers=row.texts("covers", spoken=False, default=()),
         source=row.text("source", default=""),
     )
@@ -166,6 +169,7 @@ def _guide(
         intro=Prompt(f"{guide_id}/intro", table.text("intro", spoken=True)),
         questions=questions,
         readings=tuple(readings),
+        sheet=table.choice("sheet", get_args(Sheet), default="talk"),
         covers=table.texts("covers", spoken=False, default=()),
         source=table.text("source", default=""),
     )
@@ -191,6 +195,8 @@ def _question(row: Table, guide_id: str, number: int, total: int, count: str, nu
         help=Prompt(f"{here}/help", row.text("help", spoken=True)),
         important=row.flag("important"),
         first=Prompt(f"{here}/first", first) if first else None,
+        pictogram=row.choice("pictogram", get_args(Pictogram), default="talk"),
+        show=row.flag("show"),
         covers=row.texts("covers", spoken=False, default=()),
         source=row.text("source", default=""),
     )

@@ -131,12 +131,12 @@ class Jobs:
 
     def _heard(self, preparation: Row[Any], row: Row[Any], order: int) -> Utterance:
         if row.status not in ("heard", "keyed"):
-            return Utterance(row.question, row.take, order, "silent" if row.status == "silent" else "failed")
+            return Utterance(row.id, row.question, row.take, order, "silent" if row.status == "silent" else "failed")
         words = self._open(row, preparation.id, "words", preparation).decode()
         if row.status == "keyed":
-            return Utterance(row.question, row.take, order, "keyed", "yes" if json.loads(words)["yes"] else "no")
+            return Utterance(row.id, row.question, row.take, order, "keyed", "yes" if json.loads(words)["yes"] else "no")
         transcript = Transcript.from_json(words)
-        return Utterance(row.question, row.take, order, "heard", transcript.text, transcript.unsure, transcript.typed)
+        return Utterance(row.id, row.question, row.take, order, "heard", transcript.text, transcript.unsure, typed=transcript.typed)
 
     def _open(self, row: Row[Any], preparation_id: str, column: str, keys: Row[Any] | None = None) -> bytes:
         keys = keys if keys is not None else row

@@ -12,6 +12,36 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["spoken", "yes_no"]
+# What an employee brings: a page for the talk, the agreements as they understood them, a leader's agenda, or nothing to show.
+Sheet = Literal["talk", "agreements", "agenda", "private"]
+Pictogram = Literal[
+    "agreement",
+    "balance",
+    "calendar",
+    "can",
+    "companion",
+    "doctor",
+    "ear",
+    "hard",
+    "heart",
+    "help",
+    "idea",
+    "leader",
+    "pain",
+    "people",
+    "phone",
+    "plan",
+    "private",
+    "question",
+    "rights",
+    "self",
+    "star",
+    "talk",
+    "think",
+    "work",
+    "worry",
+    "write",
+]
 
 # Each phrase of the engine and the mail, and how many wordings it may have (more than one: first, second, third try).
 PHRASES = {
@@ -82,6 +112,7 @@ MAIL = (
     "failed",
     "incomplete",
     "unsure",
+    "foreign",
     "typed",
     "yes",
     "no",
@@ -114,6 +145,8 @@ class Question:
     help: Prompt
     important: bool  # the one most important question of its guide
     first: Prompt | None = None  # a right or a kind word, said once before the question is asked
+    pictogram: Pictogram = "talk"
+    show: bool = False  # its answer belongs on the page to show at the talk
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that ``first`` states
 
@@ -129,6 +162,7 @@ class Reading:
     id: str
     title: str
     text: str
+    pictogram: Pictogram = "talk"
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that it states
 
@@ -146,6 +180,7 @@ class Guide:
     intro: Prompt
     questions: tuple[Question, ...]
     readings: tuple[Reading, ...] = ()  # its own, then those that its group shares
+    sheet: Sheet = "talk"
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that ``intro`` states
 

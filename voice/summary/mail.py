@@ -65,6 +65,7 @@ def _passage(section: Section, phrases: Mapping[str, str]) -> _Passage:
         section.status: section.status != "answered",
         "incomplete": section.incomplete,
         "unsure": section.unsure,
+        "foreign": section.foreign,
         "typed": section.typed,
     }
     return _Passage(
