@@ -31,7 +31,7 @@ def answers(mail: EmailMessage, prompts: Prompts) -> dict[str, str]:
 
 def message_id(preparation: str, sender: str, prompts: Prompts) -> str:
     """The Message-ID that this preparation's mail has, in every copy."""
-    nothing = write(Summary("", (), late=False), prompts)
+    nothing = write(Summary("", "", "talk", (), (), late=False), prompts)
     date = datetime.now(UTC)
     mail = delivery.build_message(nothing, to=sender, sender=sender, preparation_id=preparation, message_number=1, date=date)
     return str(mail["Message-ID"])

@@ -723,3 +723,29 @@ def test_a_guide_that_a_resumed_one_leads_to_has_a_preparation_of_its_own() -> N
         taken_in = phone.preparation(phone.utterances[sid].preparation)
         assert (taken_in.guide, taken_in.status) == ("lang", "open")
         assert phone.preparation(first).status == "closed"
+
+
+def test_a_caller_who_is_back_before_the_news_of_the_hang_up_may_go_on() -> None:
+    with a_web(RESUME_WINDOW="30") as web:
+        dropped = Phone(web).at_question("lang")
+        first = dropped.call.preparation
+        phone = Phone(web).start().key("1").key("1")
+        assert (phone.session.place, dropped.call.ended_at) == ("resume", None)
+        phone.key("1")
+        assert (phone.session.resumed, phone.call.preparation) == (True, first)
+        assert dropped.call.ended_at is not None
+        assert said(dropped.post(dropped.urls["key"], Digits="#")) == phrase("goodbye_stopped")
+        dropped.speaks(sid := recording())  # the news of it comes as late
+        assert dropped.utterances[sid].preparation == first
+        assert dropped.ends() == 204
+        phone.ends()
+        assert phone.preparation(first).status == "open"
+
+
+def test_a_second_call_at_the_same_time_that_does_not_go_on_leaves_the_first_alone() -> None:
+    with a_web(RESUME_WINDOW="30") as web:
+        first = Phone(web).at_question("lang")
+        second = Phone(web).start().key("1").key("2")
+        assert (second.session.place, second.session.resumed) == ("moment", False)
+        first.speaks(sid := recording())
+        assert first.utterances[sid].preparation == first.call.preparation != second.call.preparation

@@ -161,12 +161,25 @@ class Calls:
         current: str | None = call.preparation
         if not session.consent or session.guide == before.guide:
             return current
-        if session.resumed and call.unfinished and self._preparations.is_open(tx, call.unfinished):
-            return str(call.unfinished)
+        if session.resumed and call.unfinished:
+            self._take_over(tx, call.unfinished)
+            if self._preparations.is_open(tx, call.unfinished):
+                return str(call.unfinished)
         if current:  # another guide was chosen: what was said in the first is sent on its own
             self._preparations.close(tx, current)
         assert consent_at is not None
         return self._preparations.open(tx, session.guide, self._prompts.language, consent_at, opened_by=call.call_sid)
+
+    def _take_over(self, tx: Connection, preparation: str) -> None:
+        """End the call that it broke off from, if the news of its end is not here yet: two voices in one preparation could be two people's.
+
+        Its row is locked before the preparation's, as every call does.
+        """
+        for call_sid in store.live_calls(tx, preparation):
+            broken_off = store.locked_call(tx, call_sid)
+            assert broken_off is not None
+            self._respond(tx, broken_off, Session.from_json(broken_off.session).turn, HungUp())
+            store.save_call(tx, call_sid, reply=self._writer.say("goodbye_stopped"))
 
     def _ended(self, tx: Connection, call_sid: str, preparation: str, session: Session, event: Event) -> None:
         if session.ended in ("complete", "stopped", "too_long"):

@@ -126,7 +126,7 @@ class Preparations:
     def close_unless_live(self, tx: Connection, preparation: str) -> None:
         """The time to go on with a broken-off call has passed; a call that goes on now closes it at its own end."""
         store.locked_preparation(tx, preparation)
-        if store.live_calls(tx, preparation) == 0:
+        if not store.live_calls(tx, preparation):
             self.close(tx, preparation)
 
     def send_if_ready(self, tx: Connection, preparation: str) -> None:

@@ -112,10 +112,10 @@ def silent_calls(connection: Connection, before: float) -> list[str]:
 
 
 def unfinished_call(connection: Connection, callers: list[str]) -> Row[Any] | None:
-    """The last call from one of these numbers that broke off and can still be gone on with."""
+    """The last call from one of these numbers that can be gone on with: it broke off, or the news that it did is not here yet."""
     broken_off = sa.select(calls).join(preparations, calls.c.preparation == preparations.c.id)
-    broken_off = broken_off.where(calls.c.caller.in_(callers), calls.c.ended_at.is_not(None), preparations.c.status == "open")
-    return connection.execute(broken_off.order_by(calls.c.ended_at.desc()).limit(1)).one_or_none()
+    broken_off = broken_off.where(calls.c.caller.in_(callers), preparations.c.status == "open")
+    return connection.execute(broken_off.order_by(calls.c.heard_at.desc()).limit(1)).one_or_none()
 
 
 def count_calls(connection: Connection, since: float, callers: list[str] | None = None) -> int:
@@ -179,10 +179,10 @@ def locked_late_preparations(connection: Connection, first: str) -> list[Row[Any
     return list(connection.execute(late.with_for_update()))
 
 
-def live_calls(connection: Connection, preparation: str) -> int:
-    """How many calls may still add to it."""
-    alive = sa.select(sa.func.count()).select_from(calls).where(calls.c.preparation == preparation, calls.c.ended_at.is_(None))
-    return connection.execute(alive).scalar_one()
+def live_calls(connection: Connection, preparation: str) -> list[str]:
+    """The calls that may still add to it."""
+    alive = sa.select(calls.c.call_sid).where(calls.c.preparation == preparation, calls.c.ended_at.is_(None))
+    return list(connection.execute(alive.order_by(calls.c.call_sid)).scalars())
 
 
 def preparations_of(connection: Connection, call_sid: str) -> list[str]:
