@@ -25,6 +25,7 @@ from tests.mails import answers, message_id
 from voice import store
 from voice.content import load
 from voice.exchange import CallRecord, Script, media
+from voice.exchange.script import ANOTHER_CALL
 from voice.local.line import LocalLine
 from voice.migrations import migrate
 from voice.prompts import PHRASES
@@ -33,7 +34,6 @@ from voice.speech.sounds import VOICES, slow, sound_key
 FILES = sorted((ROOT / "tests" / "calls").glob("*.txt"))
 SETTINGS = {"PROMPTS_DIR": str(TEST_PROMPTS), "OPERATOR_PHONE": "20123456", "GUIDE_NUMBERS": "+4570999999=mellem"}
 PROMPTS = load(TEST_PROMPTS / "da", SETTINGS["OPERATOR_PHONE"])
-ANOTHER_CALL = re.compile(r"^---+ *\n", re.MULTILINE)
 DONE = ("sent", "empty", "deleted")  # what becomes of a preparation in the end
 TEMPOS = {"slowly": slow(VOICES["espeak"]), "in the ordinary tempo": VOICES["espeak"]}
 

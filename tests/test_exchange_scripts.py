@@ -115,7 +115,7 @@ def test_a_clip_beside_the_script_is_spoken(line: Line, tmp_path: Path) -> None:
     path = tmp_path / "call.txt"
     path.write_text("key 1\nsay clips/one.wav\n", "utf-8")
     with ringing(line) as exchange:
-        record, problems = exchange.play(Script.load(path))
+        record, problems = exchange.play(Script.load(path)[0])
     assert problems == []
     assert record.recordings[0].pcm.startswith(voice(1))
     assert record.conversation.texts("does") == ["speaks clips/one.wav (1.0 s)"]
@@ -269,3 +269,12 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     assert "settings stand before the first step" in caught.value.problems[4]
     assert "holds only silence" in caught.value.problems[5]
     assert "cannot be read" in caught.value.problems[6]
+
+
+def test_a_file_may_tell_of_several_calls_each_with_its_own_settings() -> None:
+    first, second = Script.parse_all("from +4520000001\n\nkey 1\n----\n# again\nsilence\n")
+    assert [line.number for line in first.lines + second.lines] == [3, 6]
+    assert (first.from_number, second.from_number) == ("+4520000001", Script("").from_number)
+    with pytest.raises(ScriptError) as caught:
+        Script.parse_all("key 1\n---\nkey one\n", "wrong.txt")
+    assert list(caught.value.problems) == ["wrong.txt:3: not understood: key one"]

@@ -18,6 +18,8 @@
     hang up early                   # while the line still speaks
     hang up mid-answer after 2      # two seconds into the recording
 
+A line of dashes stands before another call.
+
 A ``key`` or ``hang up`` right after a ``say`` comes as soon as that is said. At its end the caller stays silent.
 
 Settings: ``callbacks late SECONDS | doubled | reversed | dropped``, ``actions doubled | parallel``,
@@ -35,6 +37,7 @@ from voice.exchange import media
 from voice.exchange.conditions import Conditions, Media
 from voice.exchange.errors import FetchError, ScriptError
 
+ANOTHER_CALL = re.compile(r"^---+ *\n", re.MULTILINE)
 Speak = Callable[[str], bytes]  # a text -> a WAV
 
 
@@ -92,9 +95,18 @@ class Script:
     conditions: Conditions = field(default_factory=Conditions)
 
     @classmethod
-    def load(cls, path: Path, speak: Speak | None = None) -> Self:
-        """Read a script and every sound in it. Raises ScriptError with all problems."""
-        return cls.parse(path.read_text("utf-8"), path.name, path.parent, speak)
+    def load(cls, path: Path, speak: Speak | None = None) -> list[Self]:
+        """Read a file's calls and every sound in them. Raises ScriptError with all problems of the first that has any."""
+        return cls.parse_all(path.read_text("utf-8"), path.name, path.parent, speak)
+
+    @classmethod
+    def parse_all(cls, text: str, name: str = "script", folder: Path = Path(), speak: Speak | None = None) -> list[Self]:
+        """Every call of a text; the lines of each are counted from the text's beginning."""
+        calls, before = [], 0
+        for part in ANOTHER_CALL.split(text):
+            calls.append(cls.parse("\n" * before + part, name, folder, speak))
+            before += part.count("\n") + 1
+        return calls
 
     @classmethod
     def parse(cls, text: str, name: str = "script", folder: Path = Path(), speak: Speak | None = None) -> Self:

@@ -21,20 +21,24 @@ MAIL_SECONDS = 30.0  # the trial model needs about two seconds an answer; a good
 
 
 def ring(path: Path, config: Config | None) -> int:
-    """Play the script, print conversation and mail. Gives the exit code: 1 if the script could not be followed or no mail came.
+    """Play the script's calls, print conversation and mail. Gives the exit code: 1 if the script could not be followed or no mail came.
 
     Without ``config`` on a line of its own; with it on the line that runs with those settings, whose telephone provider
     and mail server must be addresses on this machine, where the exchange and the mailbox are put.
     """
     try:
-        script = Script.load(path, speak=_speak)
+        scripts = Script.load(path, speak=_speak)
     except OSError as error:
         raise VoiceError(f"The script {path} cannot be read: {error.strerror}.") from error
-    with _surroundings(config) as (exchange, mailbox):
-        record, problems = exchange.play(script)
-        ended = time.monotonic()
-        print(record.conversation)
-        exchange.settle()
+    problems: list[str] = []
+    with _surroundings(config, resume=len(scripts) > 1) as (exchange, mailbox):
+        for number, script in enumerate(scripts):
+            print("\nThe caller rings again.\n" if number else "", end="")
+            record, unfollowed = exchange.play(script)
+            problems += unfollowed
+            ended = time.monotonic()
+            print(record.conversation)
+            exchange.settle()
         expects_mail = any(recording.seconds for recording in [*exchange.recordings, *exchange.deleted_recordings])
         mails = mailbox.wait(1, MAIL_SECONDS) if expects_mail else []
         if mails:
@@ -55,9 +59,10 @@ def as_text(mail: EmailMessage) -> str:
 
 
 @contextmanager
-def _surroundings(config: Config | None) -> Iterator[tuple[Exchange, Mailbox]]:
+def _surroundings(config: Config | None, resume: bool) -> Iterator[tuple[Exchange, Mailbox]]:
     if config is None:
-        with tempfile.TemporaryDirectory(prefix="samtaleklar-") as folder, LocalLine(Path(folder)) as line:
+        environ = {"RESUME_WINDOW": "30"} if resume else {}
+        with tempfile.TemporaryDirectory(prefix="samtaleklar-") as folder, LocalLine(Path(folder), environ) as line:
             yield line.exchange, line.mailbox
         return
     base = config.public_base_url
