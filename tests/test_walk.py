@@ -98,12 +98,12 @@ def starts(prompts: Prompts) -> Iterator[tuple[str, Prompts, CallStarted]]:
 
 SMALL = load(TEST_PROMPTS / "da", operator_phone="20123456")
 SHORT = replace(SMALL, guides=tuple(replace(guide, questions=guide.questions[:1]) for guide in SMALL.guides))
-WALKS = {name: walk(prompts, start) for name, prompts, start in [*starts(SMALL), ("the menu", SHORT, CallStarted())]}
+WALKS = {name: (prompts, start) for name, prompts, start in [*starts(SMALL), ("the menu", SHORT, CallStarted())]}
 
 
-@pytest.fixture(params=WALKS, name="found")
+@pytest.fixture(params=WALKS, name="found", scope="module")
 def _found(request: pytest.FixtureRequest) -> Walk:
-    return WALKS[request.param]
+    return walk(*WALKS[request.param])
 
 
 def test_every_state_waits_for_one_thing_or_is_over(found: Walk) -> None:
