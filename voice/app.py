@@ -82,11 +82,13 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
 
 
 def create_transcriber(config: Config) -> "Transcriber":
-    """The recogniser that WHISPER_MODEL names."""
-    from voice.speech.models import find_model
-    from voice.speech.whisper import WhisperTranscriber
+    """The recogniser that WHISPER_MODEL names, in a process of its own."""
+    from voice.speech.apart import ApartTranscriber
+    from voice.speech.models import find_model, memory
 
-    return WhisperTranscriber(find_model(config.whisper_model, config.data_dir / "models"), threads=os.cpu_count() or 1)
+    folder = find_model(config.whisper_model, config.data_dir / "models")
+    settings: dict[str, str | int] = {"model_folder": str(folder.absolute()), "threads": os.cpu_count() or 1}
+    return ApartTranscriber("voice.speech.whisper:WhisperTranscriber", settings, memory(folder))
 
 
 def ensure_worker_key(engine: Engine, keyring: vault.Keyring) -> None:

@@ -37,6 +37,11 @@ def is_poor(model: str | Path) -> bool:
     return str(model) == TRIAL or (weights.is_file() and weights.stat().st_size == _TRIAL_SIZE)
 
 
+def memory(folder: Path) -> int:
+    """Bytes that the recogniser may take with this model: three times what was measured, so that only what goes wrong meets it."""
+    return 2_000_000_000 + 4 * (folder / "model.bin").stat().st_size
+
+
 def _problem(folder: Path) -> str:
     """What is wrong with a model's folder, and its mend; or ""."""
     if not folder.is_dir():

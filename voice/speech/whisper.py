@@ -47,7 +47,7 @@ class Segment(Protocol):
 class WhisperTranscriber:
     """A Transcriber. The model is loaded at the first speech; one recording is transcribed at a time."""
 
-    def __init__(self, model_folder: Path, threads: int) -> None:
+    def __init__(self, model_folder: Path | str, threads: int) -> None:
         self._model_folder = model_folder
         self._threads = threads
         self._one_at_a_time = threading.Lock()
