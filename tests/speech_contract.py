@@ -11,8 +11,9 @@ import pytest
 
 from voice.errors import SpeechError
 from voice.speech import Synthesizer, Transcriber
-from voice.speech.audio import decode, telephone_wav
+from voice.speech.audio import decode
 from voice.speech.sounds import RATE
+from voice.speech.telephone import telephone_wav
 
 
 def silence_wav(seconds: float) -> bytes:

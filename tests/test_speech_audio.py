@@ -2,7 +2,6 @@
 
 import io
 import struct
-import wave
 from pathlib import Path
 
 import av
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.speech_contract import silence_wav
 from voice.errors import SpeechError
-from voice.speech.audio import MAX_BYTES, MAX_SECONDS, Samples, check_recording, decode, telephone_wav
+from voice.speech.audio import MAX_BYTES, MAX_SECONDS, Samples, check_recording, decode
 from voice.speech.sounds import RATE
 
 HEADER = 44  # bytes before the samples of a plain WAV
@@ -167,50 +166,6 @@ DAMAGED = (
     encoded(tone(1000, seconds=0.2), RATE, "wav", "pcm_f32le"),
     encoded(tone(1000, seconds=0.2), RATE, "mp3", "libmp3lame"),
 )
-
-
-class TestTelephoneWav:
-    def test_it_is_8_khz_mono_16_bit_for_a_reader_that_knows_nothing_of_captions(self) -> None:
-        with wave.open(io.BytesIO(telephone_wav(wav(tone(500, rate=24000), 24000), caption="Goddag"))) as file:
-            assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
-            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / np.float32(32768)
-        assert samples.size == pytest.approx(RATE, abs=20)
-        assert strength(samples, 500) == pytest.approx(0.3, rel=0.05)
-
-    @pytest.mark.parametrize("caption", ["Hvad gør dig træt på arbejdet?", "Ja.", "Nej", ""])
-    def test_the_caption_can_be_read_from_the_file(self, caption: str) -> None:
-        made = telephone_wav(wav(tone(500)), caption=caption)
-        with av.open(io.BytesIO(made)) as file:
-            assert file.metadata.get("comment", "") == caption
-        assert int.from_bytes(made[4:8], "little") == len(made) - 8
-        assert b"LIST" in made
-        assert caption.encode() in made
-
-    def test_silence_around_is_cut_to_a_tenth_of_a_second(self) -> None:
-        around = np.concatenate([np.zeros(2 * RATE), tone(500, seconds=0.5), np.zeros(3 * RATE)]).astype(np.float32)
-        assert decode(telephone_wav(wav(around), caption=""), RATE).size / RATE == pytest.approx(0.7, abs=0.02)
-
-    def test_faint_noise_around_counts_as_silence(self) -> None:
-        noise = np.random.default_rng(1).normal(0, 0.0005, 5 * RATE).astype(np.float32)
-        noise[2 * RATE : 3 * RATE] += tone(500)
-        assert decode(telephone_wav(wav(noise), caption=""), RATE).size / RATE == pytest.approx(1.2, abs=0.02)
-
-    def test_pauses_inside_are_kept(self) -> None:
-        apart = np.concatenate([tone(500), np.zeros(2 * RATE), tone(500)]).astype(np.float32)
-        assert decode(telephone_wav(wav(apart), caption=""), RATE).size / RATE == pytest.approx(4, abs=0.02)
-
-    def test_a_loud_sound_is_turned_down_and_not_clipped(self) -> None:
-        samples = decode(telephone_wav(wav(tone(500, level=1.0)), caption=""), RATE)
-        assert np.abs(samples).max() == pytest.approx(0.89, abs=0.01)
-        assert strength(samples, 1500) < 0.001  # clipping would add the third harmonic
-
-    def test_a_soft_sound_is_left_as_it_is(self) -> None:
-        assert np.abs(decode(telephone_wav(wav(tone(500, level=0.1)), caption=""), RATE)).max() == pytest.approx(0.1, abs=0.01)
-
-    def test_mere_silence_is_a_permanent_error(self) -> None:
-        with pytest.raises(SpeechError, match="only silence") as caught:
-            telephone_wav(silence_wav(2), caption="Goddag")
-        assert caught.value.permanent
 
 
 class TestCheckRecording:

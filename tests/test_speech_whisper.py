@@ -14,9 +14,9 @@ from tests.conftest import SHARED, must_run
 from tests.dtmf_transcriber import KEYS, DtmfTranscriber, dtmf_wav
 from tests.speech_contract import TranscriberContract, silence_wav
 from voice.config import ROOT
-from voice.speech.audio import telephone_wav
 from voice.speech.espeak import EspeakSynthesizer
 from voice.speech.models import find_model
+from voice.speech.telephone import telephone_wav
 from voice.speech.whisper import WhisperTranscriber, is_unsure
 
 NONSPEECH = (

@@ -14,8 +14,8 @@ from voice.exchange.exchange import Exchange
 from voice.exchange.script import Script
 from voice.local.line import LineNotReady, LocalLine, answers
 from voice.local.mailbox import Mailbox
-from voice.speech.audio import telephone_wav
 from voice.speech.espeak import EspeakSynthesizer
+from voice.speech.telephone import telephone_wav
 
 MAIL_SECONDS = 30.0  # the trial model needs about two seconds an answer; a good one on a small machine far more
 

@@ -4,7 +4,6 @@ import io
 import itertools
 import struct
 from collections.abc import Iterator
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -17,9 +16,6 @@ Samples = NDArray[np.float32]  # mono, full scale is 1.0
 
 MAX_BYTES = 8_000_000
 MAX_SECONDS = 200
-PEAK = 0.89  # -1 dB of full scale: telephone codecs distort what is louder
-EDGE_SECONDS = 0.1  # silence that is left before and after
-EDGE_LEVEL = 0.01  # of the loudest sample (-40 dB): what is below counts as silence
 
 
 def check_recording(data: bytes) -> None:
@@ -45,48 +41,11 @@ def decode(sound: bytes, rate: int) -> Samples:
     return samples
 
 
-def telephone_wav(sound: bytes, *, caption: str) -> bytes:
-    """A voice's sound file as the telephone plays it: 8 kHz mono 16-bit WAV, no long silence around, no clipping.
+def to_wav(samples: Samples, caption: str) -> bytes:
+    """Samples at RATE as mono 16-bit WAV.
 
     The caption is written into the file (RIFF LIST/INFO ICMT, UTF-8), so that a handset with a screen can show what is said.
-    Raises SpeechError(permanent=True) as ``decode`` does, and when there is only silence.
     """
-    samples = decode(sound, RATE)
-    loudness = np.abs(samples)
-    peak = loudness.max()
-    if peak < 0.001:
-        raise SpeechError("The sound file holds only silence.", permanent=True)
-    loud = np.flatnonzero(loudness > EDGE_LEVEL * peak)
-    edge = int(EDGE_SECONDS * RATE)
-    kept = samples[max(0, loud[0] - edge) : loud[-1] + edge]
-    return _wav(kept * min(1.0, PEAK / peak), caption)
-
-
-def slowed(wav: bytes, tempo: float, *, caption: str) -> bytes:
-    """The same sound, slower by that factor (0.5 to 1) and no deeper: FFmpeg's atempo keeps the pitch."""
-    samples = decode(wav, RATE)
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=RATE, format="flt", layout="mono", time_base=Fraction(1, RATE))
-    atempo = graph.add("atempo", str(tempo))
-    sink = graph.add("abuffersink")
-    source.link_to(atempo)
-    atempo.link_to(sink)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
-    frame.sample_rate = RATE
-    source.push(frame)
-    source.push(None)
-    stretched: list[Samples] = []
-    while True:
-        try:
-            pulled = sink.pull()
-            assert isinstance(pulled, av.AudioFrame)
-            stretched.append(pulled.to_ndarray()[0])
-        except (av.error.EOFError, av.error.BlockingIOError):
-            return _wav(np.clip(np.concatenate(stretched), -PEAK, PEAK), caption)
-
-
-def _wav(samples: Samples, caption: str) -> bytes:
     pcm = np.round(samples * 32767).astype("<i2")
     return _chunk(
         b"RIFF",

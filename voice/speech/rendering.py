@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from voice.errors import SpeechError
 from voice.prompts import Prompts
 from voice.speech import Synthesizer
-from voice.speech.audio import slowed, telephone_wav
 from voice.speech.sounds import SLOW, slow, sound_key
+from voice.speech.telephone import slowed, telephone_wav
 
 FAILURES_IN_A_ROW = 3  # then the voice is taken to be out of reach
 

@@ -10,7 +10,9 @@ from voice.speech import VoiceId
 
 RATE: Final = 8000  # samples per second: what a telephone line carries
 SLOW: Final = 0.8  # of the ordinary tempo
-FORMAT: Final = "wav, 8000 Hz, mono, 16 bit"
+LOWEST: Final = 80  # Hz: what is below is hum and rumble
+LOUDNESS: Final = -20.0  # LUFS, of every prompt; docs/decisions.md tells why
+FORMAT: Final = f"wav, {RATE} Hz, mono, 16 bit, from {LOWEST} Hz, {LOUDNESS} LUFS, trimmed"  # whatever is done to a voice's sound
 
 # The engines' versions are written here because the web process does not import the engines. A test compares.
 VOICES: Final[Mapping[SpeechVoice, VoiceId]] = {

@@ -6,8 +6,8 @@ from typing import Protocol
 from voice.exchange import Exchange, media
 from voice.exchange.browser import BrowserHandset, Page
 from voice.local.demo.typed import TypedAnswers
-from voice.speech.audio import telephone_wav
 from voice.speech.espeak import EspeakSynthesizer
+from voice.speech.telephone import telephone_wav
 
 NUMBERS = ("+4520123456", "+4570123456")  # from, to
 
