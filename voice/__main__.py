@@ -22,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = commands.add_parser("check", help="check what callers hear and read; every problem as file: key: problem")
     check.add_argument("folder", nargs="?", type=Path, default=None, help="a folder of languages (default: PROMPTS_DIR or prompts)")
     check.set_defaults(run=_check)
-    commands.add_parser("render", help="make a sound of every prompt, with the voice that SPEECH_VOICE names").set_defaults(run=_render)
+    render = commands.add_parser("render", help="make a sound of every prompt, with the voice that SPEECH_VOICE names")
+    render.add_argument("--measure", action="store_true", help="tell how long and how loud all the sounds are")
+    render.set_defaults(run=_render)
     ring = commands.add_parser("ring", help="place a scripted call and print the conversation and the mail")
     ring.add_argument("script", type=Path, help="what the caller does; tests/calls has examples")
     ring.add_argument("--line", action="store_true", help="ring the line that runs with this environment, not one of its own")
@@ -74,10 +76,10 @@ def _check(arguments: argparse.Namespace) -> None:
         print(f"{prompts.language}: {len(prompts.guides)} guides, {questions} questions, {len(list(prompts))} prompts: no problems.")
 
 
-def _render(_arguments: argparse.Namespace) -> int:
+def _render(arguments: argparse.Namespace) -> int:
     from voice.serving import render_with_progress
 
-    return render_with_progress(Config.from_env())
+    return render_with_progress(Config.from_env(), measured=arguments.measure)
 
 
 def _ring(arguments: argparse.Namespace) -> int:

@@ -13,8 +13,10 @@ from voice import store, vault
 from voice.calls import Calls
 from voice.config import Config
 from voice.content import load
+from voice.prompts import Prompts
 from voice.queue import Queue, Regular, Worker
 from voice.speech import sounds as speech_sounds
+from voice.speech.recordings import human_voices
 from voice.telephony import signature, sounds, twiml, webhooks
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     engine = store.connect(config.database_url, wait=5, pool=8)
     prompts = load(config.prompts_dir / LANGUAGE, config.operator_phone)
-    rendered = sounds.Sounds(engine, LANGUAGE, speech_sounds.VOICES[config.speech_voice])
+    rendered = _sounds(config, engine, prompts)
     writer = twiml.TwimlWriter(prompts, rendered.url)
     app.extensions["sounds"] = rendered
     app.extensions["line"] = webhooks.Line(Calls(engine, Queue(engine), prompts, writer, config), writer)
@@ -75,10 +77,15 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
         keyring,
         send=partial(delivery.send, smtp=config.smtp),
     )
-    rendered = sounds.Sounds(engine, LANGUAGE, speech_sounds.VOICES[config.speech_voice])
+    rendered = _sounds(config, engine, prompts)
     calls = Calls(engine, queue, prompts, twiml.TwimlWriter(prompts, rendered.url), config)
     regulars = {"lost_ends": Regular(calls.end_silent, "* * * * *"), "shredding": Regular(jobs.shred_old, "17 * * * *")}
     return Worker(config.database_url, engine, queue, jobs.table(), regulars, _bury)
+
+
+def _sounds(config: Config, engine: Engine, prompts: Prompts) -> sounds.Sounds:
+    people = human_voices(config.prompts_dir / prompts.language, prompts)
+    return sounds.Sounds(engine, prompts.language, speech_sounds.VOICES[config.speech_voice], people)
 
 
 def create_transcriber(config: Config) -> "Transcriber":

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy.engine import Engine
 from tqdm import tqdm
@@ -17,9 +17,11 @@ from voice.migrations import migrate
 from voice.processes import Processes
 from voice.prompts import Prompts
 from voice.speech import Synthesizer, Transcriber
+from voice.speech.measuring import Figures, measure
 from voice.speech.models import find_model, is_poor
+from voice.speech.recordings import human_voices
 from voice.speech.rendering import RenderReport, render
-from voice.speech.sounds import VOICES, sound_key
+from voice.speech.sounds import VOICES, prompt_keys
 
 POOR = "WHISPER_MODEL is the small trial model: it gets every second word of telephone Danish wrong"
 THREADS = 8
@@ -37,9 +39,7 @@ def serve(config: Config) -> None:
     with store.reading(engine) as look:
         have = store.sound_keys(look)
     engine.dispose()
-    voice = VOICES[config.speech_voice]
-    silent = sum(sound_key(prompt.text, content.language, voice) not in have for content in prompts for prompt in content)
-    if silent:
+    if silent := sum(have.isdisjoint(keys) for keys in _names(config, prompts)):
         print(f"{silent} prompts have no sound yet and are read aloud by Twilio's voice: run `samtaleklar render`.", file=sys.stderr)
     web = ["gunicorn", "--bind", f"0.0.0.0:{config.port}", "--threads", str(THREADS), "--log-level", "warning", "voice.app:create_app()"]
     commands = {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", "voice", "work"]}
@@ -83,21 +83,27 @@ def refuse_poor_model(config: Config) -> None:
     print(f"{POOR}. It is good enough for a trial only.", file=sys.stderr)
 
 
-def render_with_progress(config: Config) -> int:
-    """Render every prompt that has no sound yet. Gives the exit code: 1 if some are still missing, which are named."""
+def render_with_progress(config: Config, *, measured: bool = False) -> int:
+    """Render every prompt that has no sound yet; if ``measured``, tell what all the sounds are like.
+
+    Gives the exit code: 1 if some are still missing or a human recording cannot be used, which are named.
+    """
     migrate(config.database_url)
     engine = store.connect(config.database_url, wait=30)
-    report = render_all(engine, load_all(config.prompts_dir, config.operator_phone), synthesizer(config))
-    engine.dispose()
+    prompts = load_all(config.prompts_dir, config.operator_phone)
+    report = render_all(config, engine, prompts, synthesizer(config))
     print(f"{report.rendered} sounds made, {report.kept} were there, {len(report.missing)} prompts are missing.")
-    for prompt_id, reason in report.missing:
-        print(f"  {prompt_id}: {reason}", file=sys.stderr)
+    for tempo, figures in measure_all(config, engine, prompts) if measured else ():
+        print(f"{tempo}: {figures}.")
+    engine.dispose()
+    for problem in (*report.unusable, *(f"  {prompt_id}: {reason}" for prompt_id, reason in report.missing)):
+        print(problem, file=sys.stderr)
     if report.missing and config.speech_voice == "gtts":
         print("Run it again when the network is back, or set SPEECH_VOICE=espeak for the offline voice.", file=sys.stderr)
-    return 1 if report.missing else 0
+    return 1 if report.missing or report.unusable else 0
 
 
-def render_all(engine: Engine, prompts: Iterable[Prompts], voice: Synthesizer) -> RenderReport:
+def render_all(config: Config, engine: Engine, prompts: Iterable[Prompts], voice: Synthesizer) -> RenderReport:
     """Make the sounds that are missing and keep each at once. A progress bar shows on a terminal."""
     with store.reading(engine) as look:
         have = store.sound_keys(look)
@@ -112,7 +118,26 @@ def render_all(engine: Engine, prompts: Iterable[Prompts], voice: Synthesizer) -
             bar.total = total
             bar.update(done - bar.n)
 
-        return render(prompts, voice, have, save, progress)
+        return render(prompts, voice, have, save, progress, config.prompts_dir)
+
+
+def measure_all(config: Config, engine: Engine, prompts: Iterable[Prompts]) -> Iterator[tuple[str, Figures]]:
+    """The figures of what callers hear, at each tempo."""
+    for tempo, slowly in (("ordinary", False), ("slow", True)):
+        with store.reading(engine) as look:
+            have = store.sound_keys(look)
+            names = [next((key for key in keys if key in have), None) for keys in _names(config, prompts, slowly)]
+            figures = measure(store.sound(look, name) or b"" for name in sorted({name for name in names if name}))
+        if figures:
+            yield tempo, figures
+
+
+def _names(config: Config, prompts: Iterable[Prompts], slowly: bool = False) -> Iterator[list[str]]:
+    """Of each prompt, the names that its sound may have, best first."""
+    for content in prompts:
+        people = human_voices(config.prompts_dir / content.language, content)
+        for prompt in content:
+            yield prompt_keys(prompt, content.language, VOICES[config.speech_voice], people, slowly)
 
 
 def synthesizer(config: Config) -> Synthesizer:

@@ -76,10 +76,10 @@ class LocalLine:
             engine = store.connect(self.config.database_url)
             ensure_worker_key(engine, Keyring(self.config.data_dir / "keys"))
             prompts = load_all(self.config.prompts_dir)
-            if render_all(engine, prompts, synthesizer(self.config)).missing:  # no network after all: one voice for everything
+            if render_all(self.config, engine, prompts, synthesizer(self.config)).missing:  # no network after all: one voice for everything
                 settings["SPEECH_VOICE"] = "espeak"
                 self.config = Config.from_env(settings)
-                render_all(engine, prompts, synthesizer(self.config))
+                render_all(self.config, engine, prompts, synthesizer(self.config))
             engine.dispose()
             web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning", self._web]
             commands = {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", *self._worker]}

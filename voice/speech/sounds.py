@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from voice.config import SpeechVoice
+from voice.prompts import Prompt
 from voice.speech import VoiceId
 
 RATE: Final = 8000  # samples per second: what a telephone line carries
@@ -25,6 +26,13 @@ def sound_key(text: str, language: str, voice: VoiceId) -> str:
     """The name under which a rendered text is stored: 64 hexadecimal digits. Whatever can change the sound changes the name."""
     parts = [text, language, voice.engine, voice.name, voice.version, FORMAT]  # as JSON, so that no two lists of parts read the same
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def prompt_keys(prompt: Prompt, language: str, voice: VoiceId, recordings: Mapping[str, VoiceId], slowly: bool = False) -> list[str]:
+    """The names under which a prompt's sound may be stored, best first: a human recording's if it has one (by the prompt's id), then the
+    voice's, which stands in for a recording that is not rendered yet or cannot be used."""
+    voices = [recordings[prompt.id], voice] if prompt.id in recordings else [voice]
+    return [sound_key(prompt.text, language, slow(one) if slowly else one) for one in voices]
 
 
 def slow(voice: VoiceId) -> VoiceId:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy.engine import Engine
@@ -11,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from voice import store
 from voice.prompts import Prompt
 from voice.speech import VoiceId
-from voice.speech.sounds import slow, sound_key
+from voice.speech.sounds import prompt_keys
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +24,22 @@ blueprint = Blueprint("sounds", __name__)
 class Sounds:
     """Which prompts have a sound by now. What has none is read aloud by the provider."""
 
-    def __init__(self, engine: Engine, language: str, voice: VoiceId) -> None:
+    def __init__(self, engine: Engine, language: str, voice: VoiceId, recordings: Mapping[str, VoiceId]) -> None:
+        """``recordings``: the human voice of each prompt that has one, by the prompt's id."""
         self.engine = engine
         self._language = language
         self._voice = voice
+        self._recordings = recordings
         self._known: set[str] = set()
         self._looked = float("-inf")
         self._lock = threading.Lock()
 
     def url(self, prompt: Prompt, slowly: bool = False) -> str | None:
         """Where its sound is served, relative to our address; None if it has none."""
-        key = sound_key(prompt.text, self._language, slow(self._voice) if slowly else self._voice)
-        if key not in self._known:
+        keys = prompt_keys(prompt, self._language, self._voice, self._recordings, slowly)
+        if keys[0] not in self._known:
             self._look()
-        return f"/audio/{key}.wav" if key in self._known else None
+        return next((f"/audio/{key}.wav" for key in keys if key in self._known), None)
 
     def _look(self) -> None:
         with self._lock:
