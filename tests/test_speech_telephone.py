@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import TEST_PROMPTS
 from tests.speech_contract import silence_wav
 from tests.test_speech_audio import encoded, strength, tone, wav
+from voice.content import load
 from voice.errors import SpeechError
 from voice.speech.audio import Samples, decode
 from voice.speech.espeak import EspeakSynthesizer
@@ -134,3 +136,13 @@ class TestLoudness:
         google = encoded(decode(sound, 24000) * np.float32(0.2), 24000, "mp3", "libmp3lame")
         both = [loudness(decode(telephone_wav(one, caption=""), RATE), RATE) for one in (sound, google)]
         assert both == pytest.approx([LOUDNESS, LOUDNESS], abs=0.5)
+
+    def test_all_that_the_content_says_is_within_one_lu(self) -> None:
+        """The voice itself says one prompt many LU louder than another."""
+        voice = EspeakSynthesizer()
+        texts = sorted({prompt.text for prompt in load(TEST_PROMPTS / "da")})
+        sounds = [voice.synthesize(text, "da") for text in texts[::2]]
+        before = [loudness(decode(sound, RATE), RATE) for sound in sounds]
+        after = [loudness(decode(telephone_wav(sound, caption=""), RATE), RATE) for sound in sounds]
+        assert max(before) - min(before) > 4
+        assert max(abs(one - LOUDNESS) for one in after) < 1
