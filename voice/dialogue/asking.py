@@ -6,7 +6,7 @@ from voice.prompts import Guide, Prompt, Prompts, Question
 
 MAX_SECONDS = 120  # one utterance; the caller may go on in the same question after that
 MENU_SECONDS = 8  # to find a key and press it
-LISTEN_SECONDS = 4  # between two questions that are only read aloud
+LISTEN_SECONDS = 4  # between two questions that are only read aloud, and after the numbers that one may call
 AGAIN_SECONDS = 2  # after an answer, to say it again
 AGAIN_SECONDS_AT_FIRST = 5  # when that was just taught, and the keypad is to be found
 WORD_PLACES = ("consent", "moment", "answered")  # elsewhere a word could tell of health, and the provider would hear it
@@ -33,6 +33,8 @@ def asking(prompts: Prompts, session: Session) -> tuple[Prompt, ...]:
         case "leave":
             other = ("leave_other",) if session.guide else ()
             return tuple(map(prompts.phrase, ("leave_stop", *other, "leave_back")))
+        case "person":
+            return prompts.person
         case "answered" | "over":
             return ()
         case place:
@@ -47,6 +49,8 @@ def waiting(prompts: Prompts, session: Session) -> Wait:
             return Hangup()
         case "answered":
             return Menu(AGAIN_SECONDS if len(session.answered) > 1 else AGAIN_SECONDS_AT_FIRST, words)
+        case "person":
+            return Menu(LISTEN_SECONDS)
         case "question" if not session.consent:
             return Menu(LISTEN_SECONDS)
         case "question" if (question := current(prompts, session)).kind == "spoken":

@@ -16,7 +16,7 @@ from typing import assert_never
 
 from voice.dialogue.asking import MAX_SECONDS, asking, current, waiting
 from voice.dialogue.events import HANGUP, SILENCE, CallStarted, Event, HungUp, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
-from voice.dialogue.moves import DONE, HELP, NO, REPEAT, YES, Step, answered, ask_help, choices, end, give_up, onward
+from voice.dialogue.moves import DONE, HELP, NO, REPEAT, YES, Step, answered, ask_help, back_shortly, choices, end, give_up, onward
 from voice.dialogue.session import Answer, Session
 from voice.dialogue.turn import Hangup, Turn
 from voice.prompts import Prompts, as_heard
@@ -95,6 +95,8 @@ def _silent(prompts: Prompts, session: Session) -> Step:
     """Ask again, shorter and simpler; after the last try go on."""
     if session.place == "answered" or (session.place == "question" and not session.consent):
         return onward(prompts, session)  # silence is how one goes on
+    if session.place == "person":
+        return back_shortly(prompts, session)
     tries = session.attempts + 1
     if tries >= TRIES:
         return give_up(prompts, session)

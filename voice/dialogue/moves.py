@@ -46,7 +46,9 @@ def choices(prompts: Prompts, session: Session) -> Mapping[str, Move]:
             return {**at_question, "3": slower, "4": _to("more")}
         case "more":
             before = {"1": question_before} if can_go_back(session) else {}
-            return {**before, "2": person, "3": _to("leave"), "4": _to("delete")}
+            return {**before, "2": _to("person"), "3": _to("leave"), "4": _to("delete")}
+        case "person":
+            return dict.fromkeys("123456789#", back_shortly)
         case "leave":
             other = {"2": other_guide} if session.guide else {}
             return {"1": stop, **other, "3": back}
@@ -196,7 +198,7 @@ def _left_in_silence(prompts: Prompts, session: Session) -> Step:
 
 def ask_help(prompts: Prompts, session: Session) -> Step:
     """From anywhere; from inside help to its beginning."""
-    inside = session.place in ("help", "more", "leave", "delete")
+    inside = session.place in ("help", "more", "person", "leave", "delete")
     return Step(session.at("help", back=session.back if inside else session.place))
 
 
@@ -229,12 +231,12 @@ def question_before(prompts: Prompts, session: Session) -> Step:
     return _to_question(prompts, session, max(index, 0))
 
 
-def person(prompts: Prompts, session: Session) -> Step:
-    """Read aloud whom to call, and go back; a question is then asked shortly, so that the numbers are still in the ear."""
+def back_shortly(prompts: Prompts, session: Session) -> Step:
+    """Back from whom to call; a question is then asked shortly, so that the numbers are still in the ear."""
     step = back(prompts, session)
-    at_question = step.session.place == "question"
-    shortly = (current(prompts, step.session).ask[-1],) if at_question else ()
-    return replace(step, say=(*prompts.person, *step.say, *shortly), ask=not at_question)
+    if step.session.place != "question":
+        return step
+    return replace(step, say=(*step.say, current(prompts, step.session).ask[-1]), ask=False)
 
 
 def delete(prompts: Prompts, session: Session) -> Step:

@@ -16,6 +16,7 @@ Place = Literal[
     "onward",  # the guide leads to others
     "help",
     "more",
+    "person",  # whom to call was read aloud
     "leave",
     "delete",
     "over",
