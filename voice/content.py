@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -25,11 +26,19 @@ from voice.prompts import (
     Sheet,
     as_heard,
 )
-from voice.tables import Table
+from voice.tables import Table, is_id
 
 
 def load(folder: Path, operator_phone: str = "") -> Prompts:
     """Read one language's folder. Raises PromptError with every problem as ``file: key: problem``."""
+    prompts, problems = read(folder, operator_phone)
+    if problems:
+        raise PromptError(problems)
+    return prompts
+
+
+def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
+    """What a language's folder holds, and every problem of its structure. What is wrong there reads as empty."""
     problems: list[str] = []
     shared = Table(folder / "phrases.toml", problems)
     phrases = {
@@ -71,14 +80,12 @@ def load(folder: Path, operator_phone: str = "") -> Prompts:
     for group in offered:
         if (count_of := sum(guide.group == group.id for guide in guides)) > MAX_OPTIONS:
             shared.wrong("group", f"{count_of} guides in the group {group.id!r} make a menu of more than {MAX_OPTIONS} options")
-    if problems:
-        raise PromptError(problems)
-    return Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers)
+    return Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers), problems
 
 
 def _group(row: Table) -> Group:
     group_id = row.text("id")
-    if group_id and not _is_id(group_id):
+    if group_id and not is_id(group_id):
         row.wrong("id", f"{group_id!r} must be small letters a-z, digits and _")
     menu = Prompt(f"group/{group_id}", row.text("menu", spoken=True))
     group = Group(group_id, menu, row.texts("words", spoken=False))
@@ -103,8 +110,8 @@ def load_all(folder: Path, operator_phone: str = "") -> tuple[Prompts, ...]:
     return tuple(loaded)
 
 
-def _shared_readings(path: Path, groups: set[str], problems: list[str]) -> list[tuple[Reading, tuple[str, ...]]]:
-    """Each reading of ``read.toml`` with the groups whose guides tell it. The file need not be there."""
+def _shared_readings(path: Path, groups: set[str], problems: list[str]) -> list[Reading]:
+    """The readings of ``read.toml``, which need not be there."""
     if not path.exists():
         return []
     table = Table(path, problems)
@@ -115,8 +122,8 @@ def _shared_readings(path: Path, groups: set[str], problems: list[str]) -> list[
         told_in = row.texts("groups", spoken=False)
         for unknown in sorted(set(told_in) - groups) if groups else ():
             row.wrong("groups", f"there is no group {unknown!r} in phrases.toml")
-        shared.append((_reading(row), told_in))
-    _no_twins(table, "read.id", [reading.id for reading, _ in shared])
+        shared.append(replace(_reading(row), groups=told_in))
+    _no_twins(table, "read.id", [reading.id for reading in shared])
     return shared
 
 
@@ -129,7 +136,7 @@ def _reading(row: Table) -> Reading:
         covers=row.texts("covers", spoken=False, default=()),
         source=row.text("source", default=""),
     )
-    if reading.id and not _is_id(reading.id):
+    if reading.id and not is_id(reading.id):
         row.wrong("id", f"{reading.id!r} must be small letters a-z, digits and _")
     row.nothing_else()
     return reading
@@ -140,10 +147,10 @@ def _guide(
     count: str,
     numbers: tuple[str, ...],
     groups: set[str],
-    shared_readings: list[tuple[Reading, tuple[str, ...]]],
+    shared_readings: list[Reading],
 ) -> Guide:
     guide_id = table.path.stem
-    if not _is_id(guide_id):
+    if not is_id(guide_id):
         table.wrong("(file name)", "must be small letters a-z, digits and _")
     rows = table.tables("question")
     questions = tuple(_question(row, guide_id, n, len(rows), count, numbers) for n, row in enumerate(rows, 1))
@@ -154,7 +161,7 @@ def _guide(
         table.wrong("question.important", "exactly one question of a guide that asks for speech must be marked important = true")
     group, leads_to = table.text("group"), table.text("leads_to", default="")
     readings = [_reading(row) for row in table.tables("read", needed=False)]
-    readings += [reading for reading, told_in in shared_readings if group in told_in]
+    readings += [reading for reading in shared_readings if group in reading.groups]
     _no_twins(table, "read.id", [reading.id for reading in readings])
     for key, named in (("group", group), ("leads_to", leads_to)):
         if named and groups and named not in groups:
@@ -179,7 +186,7 @@ def _guide(
 
 def _question(row: Table, guide_id: str, number: int, total: int, count: str, numbers: tuple[str, ...]) -> Question:
     question_id = row.text("id")
-    if question_id and not _is_id(question_id):
+    if question_id and not is_id(question_id):
         row.wrong("id", f"{question_id!r} must be small letters a-z, digits and _")
     kind: Kind = row.choice("kind", get_args(Kind), default="spoken")
     here = f"{guide_id}/{question_id}"
@@ -199,6 +206,7 @@ def _question(row: Table, guide_id: str, number: int, total: int, count: str, nu
         show=row.flag("show"),
         covers=row.texts("covers", spoken=False, default=()),
         source=row.text("source", default=""),
+        waive=row.text("waive", default=""),
     )
     row.nothing_else()
     return question
@@ -220,7 +228,3 @@ def _meanings(spoken: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
 def _no_twins(table: Table, key: str, ids: list[str]) -> None:
     for twice in sorted({i for i in ids if i and ids.count(i) > 1}):
         table.wrong(key, f"{twice!r} is used twice")
-
-
-def _is_id(text: str) -> bool:
-    return re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text) is not None

@@ -99,7 +99,7 @@ PHRASES = {
     "busy": 1,
     "closed": 1,
 }
-SHARED = ("phrases.toml", "read.toml")  # the files of a language that are no guides
+SHARED = ("phrases.toml", "read.toml", "wording.toml", "points.toml")  # the files of a language that are no guides
 WHOLE = ("press", "digits")  # these are lists of things, not tries: every wording must be there
 WORDS = ("yes", "no", "again", "onward", "help")  # what a caller may say to a menu
 MAIL = (
@@ -149,6 +149,7 @@ class Question:
     show: bool = False  # its answer belongs on the page to show at the talk
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that ``first`` states
+    waive: str = ""  # why its asking may name an illness
 
     def asking(self, attempt: int) -> Prompt:
         """What is said at this attempt, counted from 0."""
@@ -165,6 +166,7 @@ class Reading:
     pictogram: Pictogram = "talk"
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that it states
+    groups: tuple[str, ...] = ()  # those whose guides tell it, when it is no guide's own
 
 
 @dataclass(frozen=True, slots=True)

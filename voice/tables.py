@@ -109,7 +109,7 @@ class Table:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             self.wrong(key, f"must be written as [[{key}]] tables")
             return []
-        return [Table(self.path, self._problems, row, f"{self._where}{key} {n}.") for n, row in enumerate(rows, 1)]
+        return [Table(self.path, self._problems, row, f"{self._where}{key} {_name(row, n)}.") for n, row in enumerate(rows, 1)]
 
     def nothing_else(self) -> None:
         """Report the keys that nobody asked for: a misspelt key must not pass in silence."""
@@ -121,3 +121,13 @@ class Table:
                 for inner in value:
                     if f"{key}.{inner}" not in self._seen:
                         self.wrong(f"{key}.{inner}", "is not a key that is known here")
+
+
+def is_id(text: object) -> bool:
+    """Whether it can name a table: small letters a-z, digits and _."""
+    return isinstance(text, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text) is not None
+
+
+def _name(row: dict[str, Any], number: int) -> str:
+    """How problems name a table: by its id, which an editor looks for, or else its number."""
+    return str(row["id"]) if is_id(row.get("id")) else str(number)
