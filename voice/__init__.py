@@ -5,7 +5,7 @@ e-mail with a written preparation to bring to the talk with their leader.
 
 One way down, checked by ``tests/test_architecture.py``::
 
-    __main__  >  local  >  serving  >  app | migrations | processes  >  telephony | jobs  >  calls  >  preparations
+    __main__  >  local  >  serving  >  app | migrations | processes | check  >  telephony | jobs  >  calls  >  preparations
       >  delivery | directory  >  provider | speech | summary | queue | store | vault  >  liveness | schema
       >  dialogue  >  content  >  prompts  >  tables  >  config  >  errors
 

@@ -21,6 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("migrate", help="make or update the database's tables").set_defaults(run=_migrate)
     check = commands.add_parser("check", help="check what callers hear and read; every problem as file: key: problem")
     check.add_argument("folder", nargs="?", type=Path, default=None, help="a folder of languages (default: PROMPTS_DIR or prompts)")
+    instead = check.add_mutually_exclusive_group()
+    instead.add_argument("--play", metavar="GUIDE", help="read a guide as a caller would meet it")
+    instead.add_argument("--table", action="store_true", help="write docs/content.md: where each point of the sources is said or read")
+    instead.add_argument("--recordings", action="store_true", help="name each prompt that no human voice has recorded")
     check.set_defaults(run=_check)
     render = commands.add_parser("render", help="make a sound of every prompt, with the voice that SPEECH_VOICE names")
     render.add_argument("--measure", action="store_true", help="tell how long and how loud all the sounds are")
@@ -67,13 +71,15 @@ def _migrate(_arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from voice.content import load_all
+    from voice.check import command
 
     folder = arguments.folder or Path(os.environ.get("PROMPTS_DIR", ROOT / "prompts"))
-    languages = load_all(folder)
-    for prompts in languages:
-        questions = sum(len(guide.questions) for guide in prompts.guides)
-        print(f"{prompts.language}: {len(prompts.guides)} guides, {questions} questions, {len(list(prompts))} prompts: no problems.")
+    if arguments.play:
+        command.play(folder, arguments.play)
+    elif arguments.table:
+        command.write_table(folder, ROOT / "docs" / "content.md")
+    else:
+        command.check(folder, recordings=arguments.recordings)
 
 
 def _render(arguments: argparse.Namespace) -> int:
