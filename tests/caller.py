@@ -67,7 +67,7 @@ class Caller(RuleBasedStateMachine):
         self._do(KeysPressed(key))
 
     @precondition(lambda self: self.waits_for(Menu) and self.turn.then.words)
-    @rule(words=st.sampled_from(["Ja.", "ja", "nej", "hvad siger du", "", "efter", "om igen", "videre", "hjælp"]))
+    @rule(words=st.sampled_from(["Ja.", "ja", "nej", "hvad siger du", "", "efter", "om igen", "videre", "hjælp", "yes"]))
     def say_a_word(self, words: str) -> None:
         self._do(WordsHeard(words))
 
@@ -134,7 +134,7 @@ class Caller(RuleBasedStateMachine):
         asked_before, place_before = self.asked, self.rung.session.place
         if isinstance(event, KeysPressed | WordsHeard) and place_before == "consent":
             said = event.keys if isinstance(event, KeysPressed) else event.words.strip(".").lower()
-            self.said_yes = self.said_yes or said in ("1", "ja")
+            self.said_yes = self.said_yes or said in ("1", *self.prompts.speaking(self.rung.session.language).words["yes"])
         self.turn = self.rung.happens(event)
         for prompt in self.turn.say:
             parts = prompt.id.split("/")
@@ -168,6 +168,11 @@ class Caller(RuleBasedStateMachine):
         if isinstance(self.turn.then, Record):
             assert self.said_yes
             assert self.turn.then.question == self.asked, "the recording would land on another question"
+
+    @invariant()
+    def no_other_language_is_heard(self) -> None:
+        language = self.rung.session.language
+        assert not language or {prompt.language for prompt in self.turn.say} <= {language}, "another language is heard"
 
     @invariant()
     def the_call_ends(self) -> None:

@@ -15,6 +15,7 @@ from tests.postgres import Postgres, find_programs
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 TEST_PROMPTS = ROOT / "tests" / "prompts"
+TWO_LANGUAGES = ROOT / "tests" / "languages"
 
 settings.register_profile("test", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("faults", max_examples=5000, stateful_step_count=100, deadline=None, suppress_health_check=list(HealthCheck))

@@ -69,7 +69,12 @@ class SynthesizerContract:
             synthesizer.synthesize(text, "da")
         assert caught.value.permanent
 
-    def test_another_language_is_not_read_with_a_danish_tongue(self, synthesizer: Synthesizer) -> None:
-        with pytest.raises(SpeechError, match="Danish only") as caught:
-            synthesizer.synthesize("God morgon", "sv")
+    def test_it_speaks_more_than_danish(self, synthesizer: Synthesizer) -> None:
+        assert {"da", "en", "sv", "no", "de", "pl", "uk", "ar", "tr"} <= set(synthesizer.languages)
+        wav = telephone_wav(synthesizer.synthesize("God morgon. Hur mår du på jobbet?", "sv"), caption="")
+        assert 1 < decode(wav, RATE).size / RATE < 6
+
+    def test_a_language_that_it_does_not_speak_is_a_permanent_error_with_its_mend(self, synthesizer: Synthesizer) -> None:
+        with pytest.raises(SpeechError, match="does not speak 'xx': choose another with SPEECH_VOICE") as caught:
+            synthesizer.synthesize("Goddag", "xx")
         assert caught.value.permanent

@@ -19,21 +19,22 @@ from typing import Any, Self
 import pytest
 from sqlalchemy.engine import Engine, Row
 
-from tests.conftest import ROOT, TEST_PROMPTS
+from tests.conftest import ROOT, TEST_PROMPTS, TWO_LANGUAGES
 from tests.dtmf_transcriber import dtmf_wav
 from tests.mails import answers, message_id
 from voice import store
-from voice.content import load
+from voice.content import load_line
 from voice.exchange import CallRecord, Script, media
 from voice.exchange.script import ANOTHER_CALL
 from voice.local.line import LocalLine
 from voice.migrations import migrate
-from voice.prompts import PHRASES
+from voice.prompts import PHRASES, Prompt
 from voice.speech.sounds import VOICES, slow, sound_key
 
 FILES = sorted((ROOT / "tests" / "calls").glob("*.txt"))
 SETTINGS = {"PROMPTS_DIR": str(TEST_PROMPTS), "OPERATOR_PHONE": "20123456", "GUIDE_NUMBERS": "+4570999999=mellem"}
-PROMPTS = load(TEST_PROMPTS / "da", SETTINGS["OPERATOR_PHONE"])
+PROMPTS = load_line(TWO_LANGUAGES, SETTINGS["OPERATOR_PHONE"])
+EVERYTHING = [prompt for content in PROMPTS.languages for prompt in content]
 DONE = ("sent", "empty", "deleted")  # what becomes of a preparation in the end
 TEMPOS = {"slowly": slow(VOICES["espeak"]), "in the ordinary tempo": VOICES["espeak"]}
 
@@ -76,7 +77,7 @@ class Story:
                     demand.says.append((tuple(found[1].split(", ")), found[2] or ""))
                 elif found := re.fullmatch(r"then the line never says (.+)", line):
                     demand.silent_on += found[1].split(", ")
-                elif found := re.fullmatch(r"on a line (that is closed|with .+)", line):
+                elif found := re.fullmatch(r"on a line (that is closed|that speaks two languages|with .+)", line):
                     story.line = found[1]
                 elif line == "then there is no mail":
                     story.no_mail = True
@@ -123,6 +124,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
     with ExitStack() as stack:
         for number, (unusual, stories) in enumerate(by_line.items()):
             more = dict(pair.split("=", 1) for pair in shlex.split(unusual.removeprefix("with "))) if unusual.startswith("with ") else {}
+            if unusual == "that speaks two languages":
+                more = {"PROMPTS_DIR": str(TWO_LANGUAGES)}
             folder = tmp_path_factory.mktemp(f"line{number}", numbered=False)
             if number:
                 give_sounds(tmp_path_factory.getbasetemp() / "line0", folder)
@@ -161,7 +164,7 @@ def play(line: LocalLine, stories: list[Story], *, closed: bool) -> dict[str, Pl
         for row in [row for sid in sids for row in by_call[sid]]:
             played.preparations.append(row.status)
             sent = [mail for mail in line.mailbox.mails if mail["Message-ID"] == message_id(row.id, line.config.mail_from, PROMPTS)]
-            played.mails += [(row.guide, answers(mail, PROMPTS)) for mail in sent]
+            played.mails += [(row.guide, answers(mail, PROMPTS.speaking(row.language))) for mail in sent]
         with store.reading(engine) as look:
             said = look.execute(store.utterances.select().where(store.utterances.c.call_sid.in_(sids)))
             played.left = len(said.all())
@@ -238,13 +241,17 @@ def test_the_line_says_what_it_should(name: str, played: dict[str, Played]) -> N
 
 
 def _name(text: str) -> set[str]:
-    """What may be meant by a text: its prompt's id, and the id without the wording's number."""
-    ids = {prompt.id for prompt in PROMPTS if prompt.text == text}
+    """What may be meant by a text: its prompt's id, and the id without the wording's number. Danish goes without saying: "en:welcome"."""
+    ids = {_id(prompt) for prompt in EVERYTHING if prompt.text == text}
     return ids | {one.rpartition("/")[0] for one in ids}
 
 
 def _there_is(name: str) -> bool:
-    return name in PHRASES or any(name in (prompt.id, prompt.id.rpartition("/")[0]) for prompt in PROMPTS)
+    return name in PHRASES or any(name in (_id(prompt), _id(prompt).rpartition("/")[0]) for prompt in EVERYTHING)
+
+
+def _id(prompt: Prompt) -> str:
+    return prompt.id if prompt.language == PROMPTS.language else f"{prompt.language}:{prompt.id}"
 
 
 def _fetched(record: CallRecord, name: str, tempo: str) -> bool:

@@ -17,7 +17,7 @@ from voice.content import load
 from voice.dialogue.session import Session
 from voice.directory import caller_keys, is_number
 from voice.errors import ConfigError
-from voice.serving import refuse_unknown_guides
+from voice.serving import refuse_unknown_numbers
 
 ONE, OTHER = "+4520000001", "+4520000002"
 WITHHELD = ["anonymous", "Anonymous", "", "+266696687", "+7378742833", "+86282452253", "+2562533", "+8656696", "sip:a@b", "Restricted"]
@@ -275,5 +275,5 @@ def test_a_number_that_leads_to_a_guide_that_is_gone_leads_to_the_menu_and_is_to
     called.rings(ONE, "+4570999999")
     assert called.session.number_guide == ""
     with pytest.raises(ConfigError, match="GUIDE_NUMBERS names gone"):
-        refuse_unknown_guides(called.web.config, [PROMPTS])
-    refuse_unknown_guides(Config.from_env(environ(tmp_path, GUIDE_NUMBERS="+4570999999=kort")), [PROMPTS])
+        refuse_unknown_numbers(called.web.config, [PROMPTS])
+    refuse_unknown_numbers(Config.from_env(environ(tmp_path, GUIDE_NUMBERS="+4570999999=kort")), [PROMPTS])

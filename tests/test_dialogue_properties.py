@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.caller import SILENCE_SECONDS, Caller
-from tests.conftest import TEST_PROMPTS
+from tests.conftest import TEST_PROMPTS, TWO_LANGUAGES
 from voice.content import load
 from voice.dialogue.engine import respond
 from voice.dialogue.events import CallStarted, Event, Unfinished
@@ -18,7 +18,8 @@ from voice.prompts import Prompts
 from voice.telephony.twiml import TwimlWriter
 
 PROMPTS = load(TEST_PROMPTS / "da", operator_phone="20123456")
-WRITER = TwimlWriter(PROMPTS, sound_url=lambda _prompt, _slow: None)
+TINY = load(TWO_LANGUAGES / "en")
+WRITER = TwimlWriter(replace(PROMPTS, others=(TINY,)), sound_url=lambda _prompt, _slow: None)
 
 
 def only(prompts: Prompts, *guides: str) -> Prompts:
@@ -64,6 +65,17 @@ class EngineCaller(Caller):
     def teardown(self) -> None:
         if hasattr(self, "turn"):
             ElementTree.fromstring(WRITER.turn(self.turn, self.rung.session.turn, "0" * 32))
+
+
+class TwoLanguagesCaller(EngineCaller):
+    """Rings a line that speaks two languages, and has a call in the second to go on with."""
+
+    prompts = replace(only(PROMPTS, "kort"), others=(TINY,))
+    unfinished = Unfinished("tiny", ("what",), "en")
+
+
+def test_a_caller_who_chooses_between_two_languages_finds_every_property_kept() -> None:
+    run_state_machine_as_test(TwoLanguagesCaller, settings=settings(max_examples=settings().max_examples // 2))
 
 
 @pytest.mark.parametrize(

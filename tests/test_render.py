@@ -119,7 +119,7 @@ def test_a_caller_hears_a_recording_once_it_is_rendered_and_the_voice_until_then
     path.parent.mkdir(parents=True)
     path.write_bytes(human())
     web = Web(tmp_path / "data", PROMPTS_DIR=str(prompts_dir))
-    persons, machines = prompt_keys(welcome, "da", VOICES["espeak"], human_voices(prompts_dir / "da", prompts), slowly)
+    persons, machines = prompt_keys(welcome, VOICES["espeak"], human_voices(prompts_dir, [prompts]), slowly)
     assert machines == sound_key(welcome.text, "da", slow(VOICES["espeak"]) if slowly else VOICES["espeak"])
     for rendered, heard in (([], None), ([machines], machines), ([machines, persons], persons)):
         with store.writing(web.engine) as tx:

@@ -10,10 +10,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from twilio.twiml.voice_response import VoiceResponse
 
 from tests import test_webhook_properties
-from tests.test_dialogue_properties import PROMPTS, EngineCaller, only
+from tests.test_dialogue_properties import PROMPTS, EngineCaller, TwoLanguagesCaller, only
 from voice.calls import Calls
 from voice.dialogue import engine, moves
 from voice.dialogue.session import Session
+from voice.prompts import Prompts
 
 CALLS_OF_ENGINE = 400
 CALLS_OF_WEB = 30
@@ -81,16 +82,24 @@ def answers_reversed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine, "_recorded", wrong)
 
 
+def language_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Prompts, "speaking", lambda self, _language: self)
+
+
 class OneGuideCaller(EngineCaller):
     """Comes to the questions at once, so that few calls are enough."""
 
     prompts = only(PROMPTS, "lang")
 
 
-def _engine() -> None:
+def _engine(caller: type[EngineCaller] = OneGuideCaller) -> None:
     run_state_machine_as_test(
-        OneGuideCaller, settings=settings(max_examples=CALLS_OF_ENGINE, stateful_step_count=60, phases=[Phase.generate], database=None)
+        caller, settings=settings(max_examples=CALLS_OF_ENGINE, stateful_step_count=60, phases=[Phase.generate], database=None)
     )
+
+
+def _two_languages() -> None:
+    _engine(TwoLanguagesCaller)
 
 
 def _web() -> None:
@@ -107,6 +116,7 @@ def _web() -> None:
         (answers_decoded_as_dicts, _engine, "'dict' object has no attribute 'question'"),
         (no_redirect_after_record, _web, "nothing follows when the caller does nothing"),
         (answers_reversed, _engine, "an answer is lost, moved or doubled"),
+        (language_forgotten, _two_languages, "another language is heard"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

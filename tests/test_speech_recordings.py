@@ -59,7 +59,7 @@ def again(tmp_path: Path, saved: dict[str, bytes]) -> Callable[..., RenderReport
 def heard(prompts: Prompts, prompt_id: str, folder: Path, saved: dict[str, bytes], slowly: bool = False) -> Samples:
     """What the web process finds for a prompt."""
     prompt = next(prompt for prompt in prompts if prompt.id == prompt_id)
-    names = prompt_keys(prompt, "da", Voice.voice, human_voices(folder / "da", prompts), slowly)
+    names = prompt_keys(prompt, Voice.voice, human_voices(folder, [prompts]), slowly)
     return decode(saved[next(name for name in names if name in saved)], RATE)
 
 

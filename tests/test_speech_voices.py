@@ -30,6 +30,12 @@ class TestEspeak(SynthesizerContract):
         with ThreadPoolExecutor(4) as threads:
             assert list(threads.map(self.seconds, texts)) == pytest.approx(alone, rel=0.03)
 
+    @pytest.mark.parametrize("language", ["en", "no"])
+    def test_each_language_has_a_tongue_of_its_own(self, language: str) -> None:
+        danish, other = (EspeakSynthesizer().synthesize("August, september, oktober.", one) for one in ("da", language))
+        assert danish != other
+        assert self.seconds("5") == pytest.approx(self.seconds("fem"), rel=0.05), "the next one is Danish again"
+
     def test_numbers_are_read_as_a_dane_reads_them(self) -> None:
         assert self.seconds("5") == pytest.approx(self.seconds("fem"), rel=0.05)
 

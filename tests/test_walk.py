@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tests.conftest import ROOT, TEST_PROMPTS
+from tests.conftest import ROOT, TEST_PROMPTS, TWO_LANGUAGES
 from voice.content import load
 from voice.dialogue import engine, moves
 from voice.dialogue.engine import respond
@@ -63,7 +63,8 @@ def events(session: Session, turn: Turn) -> Iterator[Event]:
 def essence(session: Session) -> Session:
     """The session without what decides nothing but a wording, a count or a name, so that there are finitely many."""
     answered = tuple(sorted(session.answered))
-    return replace(session, turn=1, answers=(), take=1, wrong_keys=0, slow=False, answered=answered)
+    wrong_keys = session.wrong_keys if session.place == "language" else 0
+    return replace(session, turn=1, answers=(), take=1, wrong_keys=wrong_keys, slow=False, answered=answered)
 
 
 def steps(prompts: Prompts, start: CallStarted, depth: dict[Session, int]) -> Iterator[Step]:
@@ -98,7 +99,10 @@ def starts(prompts: Prompts) -> Iterator[tuple[str, Prompts, CallStarted]]:
 
 SMALL = load(TEST_PROMPTS / "da", operator_phone="20123456")
 SHORT = replace(SMALL, guides=tuple(replace(guide, questions=guide.questions[:1]) for guide in SMALL.guides))
-WALKS = {name: (prompts, start) for name, prompts, start in [*starts(SMALL), ("the menu", SHORT, CallStarted())]}
+TINY = load(TWO_LANGUAGES / "en")
+ONE = replace(SHORT, guides=SHORT.guides[-1:], groups=SHORT.groups[-1:], others=(TINY,))
+MORE = [("the menu", SHORT, CallStarted()), ("two languages", ONE, CallStarted(unfinished=Unfinished("tiny", ("what",), "en")))]
+WALKS = {name: (prompts, start) for name, prompts, start in [*starts(SMALL), *MORE]}
 
 
 @pytest.fixture(params=WALKS, name="found", scope="module")
@@ -148,9 +152,28 @@ def test_a_wrong_key_moves_nobody(found: Walk) -> None:
             assert (after.place, after.question, after.answered) == (before.place, before.question, before.answered)
 
 
+def test_who_has_a_language_hears_no_other(found: Walk) -> None:
+    for _, _, after, said in found.steps:
+        if after.language:
+            assert {prompt.language for prompt in said.say} <= {after.language} == {said.language}
+
+
+def test_nobody_is_asked_for_a_language_again(found: Walk) -> None:
+    assert all(before.language == "" for before, _, after, _ in found.steps if after.place == "language")
+
+
+def test_in_every_language_a_call_can_come_to_its_end_and_go_on_with_one_that_broke_off() -> None:
+    found = walk(*WALKS["two languages"]).steps
+    ended = {(after.language, after.ended) for _, _, after, _ in found if after.over}
+    assert {("da", "complete"), ("en", "complete"), ("da", "refused"), ("en", "refused")} <= ended
+    resumed = {after.language for _, _, after, _ in found if after.resumed}
+    assert resumed == {"en"}, "what broke off is gone on with in its own language alone"
+
+
 def test_every_turn_is_twiml_that_twilio_knows_and_is_small(found: Walk, schema: etree.XMLSchema) -> None:
-    sounding = TwimlWriter(SMALL, sound_url=lambda _prompt, _slow: f"/audio/{'0' * 64}.wav")
-    reading = TwimlWriter(SMALL, sound_url=lambda _prompt, _slow: None)
+    line = replace(SMALL, others=(TINY,))
+    sounding = TwimlWriter(line, sound_url=lambda _prompt, _slow: f"/audio/{'0' * 64}.wav")
+    reading = TwimlWriter(line, sound_url=lambda _prompt, _slow: None)
     for turn in {replace(said, keyed=None) for _, _, _, said in found.steps}:
         for writer in (sounding, reading):
             written = writer.turn(turn, 149, "0" * 32).encode()

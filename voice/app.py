@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from voice import store, vault
 from voice.calls import Calls
 from voice.config import Config
-from voice.content import load
+from voice.content import load_all, load_line
+from voice.errors import PromptError
 from voice.prompts import Prompts
 from voice.queue import Queue, Regular, Worker
 from voice.speech import sounds as speech_sounds
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from voice.speech import Transcriber
 
 MAX_BODY = 16 * 1024  # bytes; a webhook has about one thousand
-LANGUAGE = "da"
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -32,7 +32,7 @@ def create_app(config: Config | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     engine = store.connect(config.database_url, wait=5, pool=8)
-    prompts = load(config.prompts_dir / LANGUAGE, config.operator_phone)
+    prompts = load_line(config.prompts_dir, config.operator_phone)
     rendered = _sounds(config, engine, prompts)
     writer = twiml.TwimlWriter(prompts, rendered.url)
     app.extensions["sounds"] = rendered
@@ -64,7 +64,7 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     config = config or Config.from_env()
     engine = store.connect(config.database_url, wait=30, pool=16)
     queue = Queue(engine)
-    prompts = load(config.prompts_dir / LANGUAGE, config.operator_phone)
+    prompts = load_line(config.prompts_dir, config.operator_phone)
     keyring = vault.Keyring(config.data_dir / "keys")
     ensure_worker_key(engine, keyring)
     jobs = Jobs(
@@ -84,16 +84,20 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
 
 
 def _sounds(config: Config, engine: Engine, prompts: Prompts) -> sounds.Sounds:
-    people = human_voices(config.prompts_dir / prompts.language, prompts)
-    return sounds.Sounds(engine, prompts.language, speech_sounds.VOICES[config.speech_voice], people)
+    people = human_voices(config.prompts_dir, [prompts, *prompts.others])
+    return sounds.Sounds(engine, speech_sounds.VOICES[config.speech_voice], people)
 
 
 def create_transcriber(config: Config) -> "Transcriber":
-    """The recogniser that WHISPER_MODEL names, in a process of its own."""
+    """The recogniser that WHISPER_MODEL names, in a process of its own. Raises PromptError for a language that it does not know."""
     from voice.speech.apart import ApartTranscriber
-    from voice.speech.models import find_model, memory
+    from voice.speech.models import find_model, languages, memory
 
     folder = find_model(config.whisper_model, config.data_dir / "models")
+    known = languages(folder)
+    if unknown := {content.language for content in load_all(config.prompts_dir)} - known:
+        names = ", ".join(sorted(known))
+        raise PromptError([f"{config.prompts_dir / one}: the recogniser does not know this language; it knows {names}" for one in unknown])
     settings: dict[str, str | int] = {"model_folder": str(folder.absolute()), "threads": os.cpu_count() or 1}
     return ApartTranscriber("voice.speech.whisper:WhisperTranscriber", settings, memory(folder))
 

@@ -41,7 +41,7 @@ class Writer(Protocol):
 
 
 class Calls:
-    """The calls of one line in one language."""
+    """The calls of one line."""
 
     def __init__(
         self, engine: Engine, queue: Queue, prompts: Prompts, writer: Writer, config: Config, clock: Callable[[], float] = time.time
@@ -73,7 +73,8 @@ class Calls:
             else:
                 unfinished = None
             guide = self._config.guide_numbers.get(to_number, "")
-            event = CallStarted(self._config.answer_silence, self._config.menu_words, guide, unfinished)
+            language = self._config.language_numbers.get(to_number, "")
+            event = CallStarted(self._config.answer_silence, self._config.menu_words, guide, unfinished, language)
             return self._respond(tx, call, 0, event)
 
     def happened(self, call_sid: str, turn: int, event: Event, placing: Placing | None = None) -> str | None:
@@ -168,7 +169,8 @@ class Calls:
         if current:  # another guide was chosen: what was said in the first is sent on its own
             self._preparations.close(tx, current)
         assert consent_at is not None
-        return self._preparations.open(tx, session.guide, self._prompts.language, consent_at, opened_by=call.call_sid)
+        language = self._prompts.speaking(session.language).language
+        return self._preparations.open(tx, session.guide, language, consent_at, opened_by=call.call_sid)
 
     def _take_over(self, tx: Connection, preparation: str) -> None:
         """End the call that it broke off from, if the news of its end is not here yet: two voices in one preparation could be two people's.
@@ -192,4 +194,4 @@ class Calls:
 
 def _unfinished(call: Row[Any]) -> Unfinished:
     session = Session.from_json(call.session)
-    return Unfinished(session.guide, session.answered)
+    return Unfinished(session.guide, session.answered, session.language)

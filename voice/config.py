@@ -57,6 +57,7 @@ class Config:
     menu_words: bool = True  # menus that tell nothing of health listen for a spoken word too
     operator_phone: str = ""  # digits; read aloud to callers who want to talk to a person
     guide_numbers: Mapping[str, str] = field(default_factory=dict)  # a number of the line -> the guide that it leads to
+    language_numbers: Mapping[str, str] = field(default_factory=dict)  # a number of the line -> the language that it speaks
     calls_per_hour: int = 3  # from one number
     calls_per_day: int = 6  # from one number
     withheld_per_hour: int = 20  # from all withheld numbers together
@@ -94,7 +95,8 @@ class Config:
             summary_to=read.address("SUMMARY_TO", mend="the one address that every preparation goes to during the trial"),
             menu_words=read.flag("MENU_WORDS", default="1"),
             operator_phone=read.digits("OPERATOR_PHONE"),
-            guide_numbers=read.pairs("GUIDE_NUMBERS"),
+            guide_numbers=read.pairs("GUIDE_NUMBERS", r"[a-z][a-z0-9_]{0,39}", "guide, such as +4520123456=leder"),
+            language_numbers=read.pairs("LANGUAGE_NUMBERS", r"[a-z]{2,3}", "language, such as +4520123456=da"),
             calls_per_hour=read.number("CALLS_PER_HOUR", default=3, low=1, high=100_000),
             calls_per_day=read.number("CALLS_PER_DAY", default=6, low=1, high=100_000),
             withheld_per_hour=read.number("WITHHELD_PER_HOUR", default=20, low=0, high=100_000),
@@ -154,16 +156,16 @@ class _Reader:
             self._phone(name, number)
         return numbers
 
-    def pairs(self, name: str) -> Mapping[str, str]:
-        """``+4570123456=guide``, several with a comma between."""
+    def pairs(self, name: str, pattern: str, what: str) -> Mapping[str, str]:
+        """``+4570123456=leder``, several with a comma between: for each number of the line what it leads to."""
         pairs: dict[str, str] = {}
         for part in filter(None, (part.strip() for part in self.text(name, default="").split(","))):
-            number, _, guide = part.partition("=")
-            if number in pairs or not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", guide):
-                self._wrong(name, f"holds {part!r}", "each number once with its guide, such as +4520123456=leder")
+            number, _, leads_to = part.partition("=")
+            if number in pairs or not re.fullmatch(pattern, leads_to):
+                self._wrong(name, f"holds {part!r}", f"each number once with its {what}")
             else:
                 self._phone(name, number)
-            pairs[number] = guide
+            pairs[number] = leads_to
         return pairs
 
     def _phone(self, name: str, number: str) -> None:

@@ -42,13 +42,16 @@ def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
     problems: list[str] = []
     shared = Table(folder / "phrases.toml", problems)
     phrases = {
-        name: tuple(Prompt(f"{name}/{n}", text) for n, text in enumerate(texts, 1))
+        name: tuple(Prompt(f"{name}/{n}", text, folder.name) for n, text in enumerate(texts, 1))
         for name, texts in ((name, shared.texts(f"phrases.{name}", at_most=tries)) for name, tries in PHRASES.items())
     }
     words = {name: shared.texts(f"words.{name}", spoken=False) for name in WORDS}
     numbers = shared.texts("words.numbers", spoken=False)
     mail = {name: shared.text(f"mail.{name}") for name in MAIL}
     groups = tuple(_group(row) for row in shared.tables("group"))
+    order, locale, voice = shared.number("language.order"), shared.text("language.locale"), shared.text("language.voice")
+    if locale and not re.fullmatch(r"[a-z]{2,3}-[A-Z]{2}", locale):
+        shared.wrong("language.locale", "must be the language with its country, such as da-DK")
     covers = {name: shared.texts(f"covers.{name}", spoken=False, default=()) for name in PHRASES}
     shared.nothing_else()
     for name, wordings in phrases.items():
@@ -80,34 +83,45 @@ def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
     for group in offered:
         if (count_of := sum(guide.group == group.id for guide in guides)) > MAX_OPTIONS:
             shared.wrong("group", f"{count_of} guides in the group {group.id!r} make a menu of more than {MAX_OPTIONS} options")
-    return Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers), problems
+    prompts = Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers, order, locale, voice)
+    return prompts, problems
 
 
 def _group(row: Table) -> Group:
     group_id = row.text("id")
     if group_id and not is_id(group_id):
         row.wrong("id", f"{group_id!r} must be small letters a-z, digits and _")
-    menu = Prompt(f"group/{group_id}", row.text("menu", spoken=True))
+    menu = Prompt(f"group/{group_id}", row.text("menu", spoken=True), row.language)
     group = Group(group_id, menu, row.texts("words", spoken=False))
     row.nothing_else()
     return group
 
 
 def load_all(folder: Path, operator_phone: str = "") -> tuple[Prompts, ...]:
-    """Every language's content below a folder. Raises PromptError with the problems of all of them."""
+    """Every language's content below a folder, in the order of its menu. Raises PromptError with the problems of all of them."""
     languages = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     if not languages:
         raise PromptError([f"{folder}: there is no language here: add a folder such as da with phrases.toml and guides"])
     loaded: list[Prompts] = []
     problems: list[str] = []
+    if len(languages) > MAX_OPTIONS:
+        problems.append(f"{folder}: {len(languages)} languages make a menu of more than {MAX_OPTIONS} options")
     for language in languages:
+        if not re.fullmatch(r"[a-z]{2,3}", language.name):
+            problems.append(f"{language}: the folder must be named by the language's code, such as da")
         try:
             loaded.append(load(language, operator_phone))
         except PromptError as error:
             problems += error.problems
     if problems:
         raise PromptError(problems)
-    return tuple(loaded)
+    return tuple(sorted(loaded, key=lambda content: content.order))
+
+
+def load_line(folder: Path, operator_phone: str = "") -> Prompts:
+    """What a line says: its first language, which holds the others. Raises PromptError."""
+    first, *others = load_all(folder, operator_phone)
+    return replace(first, others=tuple(others))
 
 
 def _shared_readings(path: Path, groups: set[str], problems: list[str]) -> list[Reading]:
@@ -172,8 +186,8 @@ def _guide(
         group=group,
         leads_to=leads_to,
         title=table.text("title"),
-        menu=Prompt(f"{guide_id}/menu", table.text("menu", spoken=True)),
-        intro=Prompt(f"{guide_id}/intro", table.text("intro", spoken=True)),
+        menu=Prompt(f"{guide_id}/menu", table.text("menu", spoken=True), table.language),
+        intro=Prompt(f"{guide_id}/intro", table.text("intro", spoken=True), table.language),
         questions=questions,
         readings=tuple(readings),
         sheet=table.choice("sheet", get_args(Sheet), default="talk"),
@@ -197,11 +211,11 @@ def _question(row: Table, guide_id: str, number: int, total: int, count: str, nu
         id=question_id,
         kind=kind,
         label=row.text("label"),
-        count=Prompt(f"{here}/count", said),
-        ask=tuple(Prompt(f"{here}/ask/{n}", text) for n, text in enumerate(asking, 1)),
-        help=Prompt(f"{here}/help", row.text("help", spoken=True)),
+        count=Prompt(f"{here}/count", said, row.language),
+        ask=tuple(Prompt(f"{here}/ask/{n}", text, row.language) for n, text in enumerate(asking, 1)),
+        help=Prompt(f"{here}/help", row.text("help", spoken=True), row.language),
         important=row.flag("important"),
-        first=Prompt(f"{here}/first", first) if first else None,
+        first=Prompt(f"{here}/first", first, row.language) if first else None,
         pictogram=row.choice("pictogram", get_args(Pictogram), default="talk"),
         show=row.flag("show"),
         covers=row.texts("covers", spoken=False, default=()),

@@ -102,7 +102,7 @@ class Jobs:
         transcript = self._transcriber.transcribe(sound, row.language)
         words = vault.seal(row.public_key, transcript.to_json().encode(), vault.place("utterances", "words", recording_sid))
         with store.writing(self._engine) as tx:
-            outcome = "heard" if transcript.text else "silent"
+            outcome = "heard" if transcript.text or transcript.foreign else "silent"
             self._preparations.settle(tx, recording_sid, outcome, only_if="fetched", words_sealed=words)
 
     def send(self, preparation: str) -> None:
@@ -112,14 +112,15 @@ class Jobs:
             said = store.said(tx, preparation)
         if row is None:
             return
+        prompts = self._prompts.speaking(row.language)
         summary = summarise(
-            self._guide(row.guide), [self._heard(row, one, order) for order, one in enumerate(said)], late=bool(row.late_of)
+            _guide(prompts, row.guide), [self._heard(row, one, order) for order, one in enumerate(said)], late=bool(row.late_of)
         )
         if row.late_of and not summary.sections:
             self._mark(preparation, status="empty")
             return
         message = build_message(
-            write(summary, self._prompts),
+            write(summary, prompts),
             to=self._config.summary_to,
             sender=self._config.mail_from,
             preparation_id=preparation,
@@ -136,21 +137,14 @@ class Jobs:
         if row.status == "keyed":
             return Utterance(row.id, row.question, row.take, order, "keyed", "yes" if json.loads(words)["yes"] else "no")
         transcript = Transcript.from_json(words)
-        return Utterance(row.id, row.question, row.take, order, "heard", transcript.text, transcript.unsure, typed=transcript.typed)
+        marks = {"unsure": transcript.unsure, "foreign": transcript.foreign, "typed": transcript.typed}
+        return Utterance(row.id, row.question, row.take, order, "heard", transcript.text, **marks)
 
     def _open(self, row: Row[Any], preparation_id: str, column: str, keys: Row[Any] | None = None) -> bytes:
         keys = keys if keys is not None else row
         worker_key = self._keyring.private(keys.worker_key)
         private = vault.unseal(worker_key, keys.private_key_sealed, vault.place("preparations", "private_key", preparation_id))
         return vault.unseal(private, row._mapping[f"{column}_sealed"], vault.place("utterances", column, row.id))
-
-    def _guide(self, guide_id: str) -> Guide:
-        """The guide, or an empty one if it was taken away during the call: its answers are sent all the same."""
-        try:
-            return self._prompts.guide(guide_id)
-        except KeyError:
-            nothing = Prompt("", "")
-            return Guide(guide_id, 0, "", "", self._prompts.mail["subject"], nothing, nothing, ())
 
     def _utterance(self, utterance: str) -> Row[Any] | None:
         with store.reading(self._engine) as look:
@@ -172,3 +166,12 @@ class Jobs:
                 change(tx, subject)
 
         return run
+
+
+def _guide(prompts: Prompts, guide_id: str) -> Guide:
+    """The guide, or an empty one if it was taken away during the call: its answers are sent all the same."""
+    try:
+        return prompts.guide(guide_id)
+    except KeyError:
+        nothing = Prompt("", "")
+        return Guide(guide_id, 0, "", "", prompts.mail["subject"], nothing, nothing, ())

@@ -45,6 +45,7 @@ Pictogram = Literal[
 
 # Each phrase of the engine and the mail, and how many wordings it may have (more than one: first, second, third try).
 PHRASES = {
+    "language": 1,  # this language as an option, before its key
     "welcome": 1,
     "consent": 3,
     "explain_consent": 1,
@@ -131,6 +132,7 @@ class Prompt:
 
     id: str
     text: str
+    language: str = ""  # BCP 47; that of the Prompts which hold it
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +207,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """Everything in one language. Iterating gives every Prompt that can be said, each once."""
+    """Everything in one language. Iterating gives every Prompt that can be said in it, each once."""
 
-    language: str  # BCP 47, the folder's name
+    language: str  # BCP 47, the folder's name; a line's content is its first language, which holds the others
     phrases: Mapping[str, tuple[Prompt, ...]]
     words: Mapping[str, tuple[str, ...]]
     mail: Mapping[str, str]
@@ -215,6 +217,19 @@ class Prompts:
     guides: tuple[Guide, ...]
     operator_phone: str = ""  # digits; read aloud to callers who want to talk to a person
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of each phrase
+    order: int = 0  # the language's place among the line's
+    locale: str = ""  # the language with its country, which is how telephone providers name it: "da-DK"
+    voice: str = ""  # the provider's voice that reads what has no sound yet
+    others: tuple["Prompts", ...] = ()  # the line's other languages
+
+    @property
+    def languages(self) -> tuple["Prompts", ...]:
+        """All languages of the line, in the order in which they are offered."""
+        return (self, *self.others)
+
+    def speaking(self, language: str) -> "Prompts":
+        """The content in that language; in the line's first one while it is not known, or if it was taken away."""
+        return next((one for one in self.languages if one.language == language), self)
 
     @property
     def person(self) -> tuple[Prompt, ...]:

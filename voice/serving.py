@@ -30,7 +30,7 @@ THREADS = 8
 def serve(config: Config) -> None:
     """Run the line on this machine until SIGTERM or Ctrl-C. Raises ConfigError or PromptError before anything is started."""
     prompts = load_all(config.prompts_dir, config.operator_phone)
-    refuse_unknown_guides(config, prompts)
+    refuse_unknown_numbers(config, prompts)
     refuse_poor_model(config)
     find_model(config.whisper_model, config.data_dir / "models")
     migrate(config.database_url)
@@ -67,11 +67,18 @@ def set_closed(config: Config, reason: str | None) -> None:
     engine.dispose()
 
 
-def refuse_unknown_guides(config: Config, prompts: Iterable[Prompts]) -> None:
-    """A number that leads to no guide would lead to the menu, and only its callers would notice. Raises ConfigError."""
-    known = {guide.id for content in prompts for guide in content.guides}
-    if unknown := sorted({*config.guide_numbers.values()} - known):
-        raise ConfigError([f"GUIDE_NUMBERS names {', '.join(unknown)}: set it to guides that are there ({', '.join(sorted(known))})."])
+def refuse_unknown_numbers(config: Config, prompts: Iterable[Prompts]) -> None:
+    """A number that leads to no guide or language would lead to the menu, and only its callers would notice. Raises ConfigError."""
+    contents = tuple(prompts)
+    problems = []
+    for setting, what, leads_to, known in (
+        ("GUIDE_NUMBERS", "guides", config.guide_numbers, {guide.id for content in contents for guide in content.guides}),
+        ("LANGUAGE_NUMBERS", "languages", config.language_numbers, {content.language for content in contents}),
+    ):
+        if unknown := sorted({*leads_to.values()} - known):
+            problems.append(f"{setting} names {', '.join(unknown)}: set it to {what} that are there ({', '.join(sorted(known))}).")
+    if problems:
+        raise ConfigError(problems)
 
 
 def refuse_poor_model(config: Config) -> None:
@@ -134,10 +141,10 @@ def measure_all(config: Config, engine: Engine, prompts: Iterable[Prompts]) -> I
 
 def _names(config: Config, prompts: Iterable[Prompts], slowly: bool = False) -> Iterator[list[str]]:
     """Of each prompt, the names that its sound may have, best first."""
-    for content in prompts:
-        people = human_voices(config.prompts_dir / content.language, content)
-        for prompt in content:
-            yield prompt_keys(prompt, content.language, VOICES[config.speech_voice], people, slowly)
+    languages = list(prompts)
+    people = human_voices(config.prompts_dir, languages)
+    for prompt in (prompt for content in languages for prompt in content):
+        yield prompt_keys(prompt, VOICES[config.speech_voice], people, slowly)
 
 
 def synthesizer(config: Config) -> Synthesizer:

@@ -17,6 +17,11 @@ class Table:
         self._broken = False
         self._data = self._parse() if data is None else data
 
+    @property
+    def language(self) -> str:
+        """The language of its content: the folder's name."""
+        return self.path.parent.name
+
     def _parse(self) -> dict[str, Any]:
         try:
             return tomllib.loads(self.path.read_text(encoding="utf-8"))

@@ -16,6 +16,9 @@ def asking(prompts: Prompts, session: Session) -> tuple[Prompt, ...]:
     """What is said at the place where the session stands."""
     attempt = session.attempts
     match session.place:
+        case "language":
+            offers = enumerate(languages_of(prompts, session))
+            return tuple(said for n, one in offers for said in (one.phrase("language"), one.phrase("press", n)))
         case "moment":
             return (prompts.phrase("choose", attempt), *_options(prompts, [group.menu for group in prompts.groups]))
         case "guide":
@@ -67,6 +70,12 @@ def current(prompts: Prompts, session: Session) -> Question:
 def choices_of(prompts: Prompts, session: Session) -> tuple[Guide, ...]:
     """The guides in the group that was chosen."""
     return tuple(guide for guide in prompts.guides if guide.group == session.group)
+
+
+def languages_of(prompts: Prompts, session: Session) -> tuple[Prompts, ...]:
+    """The languages that are offered: those that have the guide of the called number, or all."""
+    able = (one for one in prompts.languages if any(guide.id == session.number_guide for guide in one.guides))
+    return tuple(able) or prompts.languages
 
 
 def can_go_back(session: Session) -> bool:

@@ -4,8 +4,8 @@ It is pure: the same session and event give the same turn, so that a webhook tha
 A call goes through places (``session.py``); what each says and waits for stands in ``asking.py``, what the
 caller can do there in ``moves.py``. Here stands what holds at every place::
 
-    consent ─yes─> (own telephone? go on?) ─> moment ─> guide ─> question ⇄ answered ─> over
-       └─no: the questions are read aloud and nothing is recorded        help ⇄ from everywhere
+    (language) ─> consent ─yes─> (own telephone? go on?) ─> moment ─> guide ─> question ⇄ answered ─> over
+                     └─no: the questions are read aloud and nothing is recorded        help ⇄ from everywhere
 
 A silence asks again, shorter and simpler each time, and after three tries goes on without punishing.
 A wrong key asks again and costs nothing. ``*`` repeats, ``0`` helps, wherever the caller is.
@@ -14,12 +14,12 @@ A wrong key asks again and costs nothing. ``*`` repeats, ``0`` helps, wherever t
 from dataclasses import replace
 from typing import assert_never
 
-from voice.dialogue.asking import MAX_SECONDS, asking, current, waiting
+from voice.dialogue.asking import MAX_SECONDS, asking, current, languages_of, waiting
 from voice.dialogue.events import HANGUP, SILENCE, CallStarted, Event, HungUp, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
-from voice.dialogue.moves import DONE, HELP, NO, REPEAT, YES, Step, answered, ask_help, back_shortly, choices, end, give_up, onward
+from voice.dialogue.moves import DONE, HELP, NO, REPEAT, YES, Step, answered, ask_help, back_shortly, choices, end, give_up, onward, speak
 from voice.dialogue.session import Answer, Session
 from voice.dialogue.turn import Hangup, Turn
-from voice.prompts import Prompts, as_heard
+from voice.prompts import Prompt, Prompts, as_heard
 
 TRIES = 3  # askings at one place before the line goes on
 MAX_TURNS = 150  # a call ends kindly here, whatever happens
@@ -28,14 +28,18 @@ Reply = tuple[Session, Turn]
 
 
 def respond(prompts: Prompts, session: Session, event: Event) -> Reply:
-    """What happens next. Every reply is one turn further on; after the call is over nothing changes."""
+    """What happens next. Every reply is one turn further on; after the call is over nothing changes.
+
+    ``prompts``: the line's content, which is its first language and holds the others.
+    """
     if session.over:
         return session, Turn((), Hangup())
-    step = _step(prompts, replace(session, turn=session.turn + 1), event)
+    step = _step(prompts.speaking(session.language), replace(session, turn=session.turn + 1), event)
+    prompts = prompts.speaking(step.session.language)
     if step.session.turn >= MAX_TURNS and not step.session.over:
         step = replace(end(step.session, "too_long", prompts.phrase("too_long")), keyed=step.keyed)
     say = (*step.say, *asking(prompts, step.session)) if step.ask else step.say
-    return step.session, Turn(say, waiting(prompts, step.session), step.session.slow, step.keyed)
+    return step.session, Turn(say, waiting(prompts, step.session), step.session.slow, step.keyed, prompts.language)
 
 
 def _step(prompts: Prompts, session: Session, event: Event) -> Step:
@@ -56,12 +60,14 @@ def _step(prompts: Prompts, session: Session, event: Event) -> Step:
 
 
 def _started(prompts: Prompts, session: Session, event: CallStarted) -> Step:
-    session = replace(session, final_silence=event.final_silence, words=event.words)
-    if any(guide.id == event.guide for guide in prompts.guides):
-        session = replace(session, number_guide=event.guide)
-    if event.unfinished and any(guide.id == event.unfinished.guide for guide in prompts.guides):
-        session = replace(session, unfinished_guide=event.unfinished.guide, answered=event.unfinished.answered)
-    return Step(session, (prompts.phrase("welcome"),))
+    session = replace(session, final_silence=event.final_silence, words=event.words, number_guide=event.guide)
+    if event.unfinished:
+        language = prompts.speaking(event.unfinished.language).language
+        session = replace(
+            session, unfinished_guide=event.unfinished.guide, answered=event.unfinished.answered, unfinished_language=language
+        )
+    spoken = tuple(one for one in prompts.languages if one.language == event.language) or languages_of(prompts, session)
+    return Step(session.at("language")) if len(spoken) > 1 else speak(spoken[0])(prompts, session)
 
 
 def _pressed(prompts: Prompts, session: Session, keys: str) -> Step:
@@ -100,11 +106,19 @@ def _silent(prompts: Prompts, session: Session) -> Step:
     tries = session.attempts + 1
     if tries >= TRIES:
         return give_up(prompts, session)
-    return Step(replace(session, attempts=tries), (prompts.phrase("no_input", session.attempts),))
+    return Step(replace(session, attempts=tries), _remark(session, prompts.phrase("no_input", session.attempts)))
 
 
 def _no_match(prompts: Prompts, session: Session) -> Step:
-    return Step(replace(session, wrong_keys=min(session.wrong_keys + 1, TRIES)), (prompts.phrase("no_match", session.wrong_keys),))
+    wrong_keys = min(session.wrong_keys + 1, TRIES)
+    if session.place == "language" and wrong_keys == TRIES:
+        return give_up(prompts, session)
+    return Step(replace(session, wrong_keys=wrong_keys), _remark(session, prompts.phrase("no_match", session.wrong_keys)))
+
+
+def _remark(session: Session, prompt: Prompt) -> tuple[Prompt, ...]:
+    """Nothing while the language is not known: the options are heard again at once, each in its own."""
+    return (prompt,) if session.language else ()
 
 
 def _recorded(prompts: Prompts, session: Session, event: UtteranceRecorded) -> Step:

@@ -15,6 +15,7 @@ class Unfinished:
 
     guide: str
     answered: tuple[str, ...]
+    language: str = ""  # "" is the line's first
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class CallStarted:
 
     ``final_silence``: seconds of silence that end an answer. ``words``: menus may be answered by a spoken word.
     ``guide``: the one that the called number leads to, or "". ``unfinished``: what the caller may go on with.
+    ``language``: the one that the called number speaks, or "" for the caller's choice.
     """
 
     final_silence: int = 6
     words: bool = True
     guide: str = ""
     unfinished: Unfinished | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

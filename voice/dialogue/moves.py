@@ -7,7 +7,7 @@ A move gives a Step: the session at its new place and what is said on the way; t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from voice.dialogue.asking import can_go_back, choices_of, current
+from voice.dialogue.asking import can_go_back, choices_of, current, languages_of
 from voice.dialogue.session import Ended, Place, Session
 from voice.dialogue.turn import Keyed
 from voice.prompts import Guide, Prompt, Prompts
@@ -33,6 +33,8 @@ Move = Callable[[Prompts, Session], Step]
 def choices(prompts: Prompts, session: Session) -> Mapping[str, Move]:
     """What each key does here, besides ``*`` and ``0``. A key that is not in it is a wrong key."""
     match session.place:
+        case "language":
+            return {str(n): speak(one) for n, one in enumerate(languages_of(prompts, session), 1)}
         case "moment":
             return {str(n): _into(group.id) for n, group in enumerate(prompts.groups, 1)}
         case "guide":
@@ -59,6 +61,8 @@ def choices(prompts: Prompts, session: Session) -> Mapping[str, Move]:
 def give_up(prompts: Prompts, session: Session) -> Step:
     """After the last silent try at a place: go on without punishing. Silence is never yes."""
     match session.place:
+        case "language":
+            return speak(languages_of(prompts, session)[0])(prompts, session)
         case "consent" | "moment" | "guide":
             return end(session, "silent", prompts.phrase("goodbye_no_answers"))
         case "own_phone" | "resume":
@@ -76,6 +80,21 @@ def give_up(prompts: Prompts, session: Session) -> Step:
 
 
 # ---- the way to a guide
+
+
+def speak(content: Prompts) -> Move:
+    """From here on in this language. What broke off in another one is not offered: its answers are written down in that."""
+
+    def move(_: Prompts, session: Session) -> Step:
+        known = {guide.id for guide in content.guides}
+        session = session.at("consent", language=content.language)
+        if session.number_guide not in known:
+            session = replace(session, number_guide="")
+        if session.unfinished_guide not in known or session.unfinished_language != content.language:
+            session = replace(session, unfinished_guide="", answered=())
+        return Step(session, (content.phrase("welcome"),))
+
+    return move
 
 
 def consented(prompts: Prompts, session: Session) -> Step:

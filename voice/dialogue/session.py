@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Place = Literal[
+    "language",  # asked first, where the line has more than one
     "consent",
     "own_phone",  # is this your own telephone? asked only when there is something to go on with
     "resume",  # go on with the call that broke off, or begin afresh
@@ -45,7 +46,9 @@ class Session:
     consent: bool = False
     resumed: bool = False  # goes on with the unfinished call's preparation
     number_guide: str = ""  # the guide that the called number leads to
+    language: str = ""  # BCP 47; "" until it is known
     unfinished_guide: str = ""
+    unfinished_language: str = ""
     group: str = ""
     guide: str = ""
     question: int = 0  # index in the guide

@@ -45,9 +45,13 @@ class Keyed:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Dead air and double waits cannot be written: one Wait, always. ``slow``: the caller asked for slower speech."""
+    """Dead air and double waits cannot be written: one Wait, always.
+
+    ``slow``: the caller asked for slower speech. ``language``: the one in which words are listened for.
+    """
 
     say: tuple[Prompt, ...]
     then: Wait
     slow: bool = False
     keyed: Keyed | None = None
+    language: str = ""

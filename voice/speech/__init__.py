@@ -6,6 +6,7 @@ One file for each engine implements them. Nothing heavy is imported here, since 
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -27,10 +28,11 @@ class VoiceId:
 class Transcript:
     """What a recogniser made of one recording. It is sealed and stored, hence the JSON."""
 
-    text: str  # "" when nothing was said, or nothing could be understood
+    text: str  # "" when nothing was said, or nothing could be understood, or it was in a foreign language
     speech_seconds: float  # how much of the recording is speech
     unsure: bool  # the text may well be wrong: point to the recording
-    language: str
+    language: str  # the one that was heard
+    foreign: bool = False  # that is not the one it was to be in: the words would be invented, so there are none
     typed: bool = False  # nobody spoke: the text came by keyboard, which only the demo allows
 
     @property
@@ -53,8 +55,13 @@ class Synthesizer(Protocol):
     @property
     def voice(self) -> VoiceId: ...
 
+    @property
+    def languages(self) -> Collection[str]:
+        """What it speaks, as BCP 47."""
+        ...
+
     def synthesize(self, text: str, language: str) -> bytes:
-        """Say it: a sound file in any format that ``audio.decode`` reads. Raises SpeechError; permanent when the text is at fault."""
+        """Say it: a sound file in any format that ``audio.decode`` reads. Raises SpeechError; permanent if asking again cannot help."""
         ...
 
 
@@ -62,13 +69,13 @@ class Transcriber(Protocol):
     """A recogniser. It may be called from several threads."""
 
     def transcribe(self, sound: bytes, language: str) -> Transcript:
-        """Write down a sound file. Raises SpeechError(permanent=True) when it cannot be read."""
+        """Write down a sound file in the language that is expected. Raises SpeechError(permanent=True) when it cannot be read."""
         ...
 
 
-def check_speakable(text: str, language: str) -> None:
-    """Raise SpeechError(permanent=True) for what our voices, which are Danish, cannot say."""
-    if language != "da":
-        raise SpeechError(f"The voice speaks Danish only, not {language!r}.", permanent=True)
+def check_speakable(text: str, language: str, voice: Synthesizer) -> None:
+    """Raise SpeechError(permanent=True) for what the voice cannot say."""
+    if language not in voice.languages:
+        raise SpeechError(f"The voice {voice.voice.engine} does not speak {language!r}: choose another with SPEECH_VOICE.", permanent=True)
     if not any(character.isalnum() for character in text):
         raise SpeechError("There is nothing to say in the text.", permanent=True)

@@ -3,8 +3,11 @@
 import ctypes
 import functools
 import io
+import re
 import threading
 import wave
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import espeakng_loader
 
@@ -29,8 +32,11 @@ class EspeakSynthesizer:
 
     voice = VOICES["espeak"]
 
+    @property
+    def languages(self) -> Collection[str]:
+        return _voices()
+
     def synthesize(self, text: str, language: str) -> bytes:
-        check_speakable(text, language)
         pcm = io.BytesIO()
 
         def collect(samples: int | None, count: int, _events: int | None) -> int:
@@ -42,6 +48,10 @@ class EspeakSynthesizer:
         spoken = text.encode()
         with _one_at_a_time:
             library, rate = _library()
+            check_speakable(text, language, self)
+            voice = _voices()[language].encode()
+            if library.espeak_SetVoiceByName(voice) or library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0):
+                raise SpeechError(f"espeak cannot read its voice for {language!r} in {espeakng_loader.get_data_path()}", permanent=True)
             library.espeak_SetSynthCallback(callback)
             if library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken) + 1), 0, 0, 0, _CHARS_UTF8, None, None):
                 raise SpeechError("espeak could not say the text.")
@@ -56,12 +66,18 @@ class EspeakSynthesizer:
 
 @functools.cache
 def _library() -> tuple[ctypes.CDLL, int]:
-    """The library, set to our voice, and its samples per second."""
+    """The library and its samples per second."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     folder = espeakng_loader.get_data_path()
     rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, folder.encode(), _INITIALIZE_DONT_EXIT)
     if rate <= 0:
         raise SpeechError(f"espeak cannot read its data (its path must be under 160 characters): {folder}", permanent=True)
-    if library.espeak_SetVoiceByName(b"da") or library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0):
-        raise SpeechError(f"espeak has no Danish voice in {folder}", permanent=True)
     return library, rate
+
+
+@functools.cache
+def _voices() -> Mapping[str, str]:
+    """The voice for each language. Each has a file in the library's data, which names its languages: "nb" speaks "no" too."""
+    files = [file for file in Path(espeakng_loader.get_data_path(), "lang").rglob("*") if file.is_file()]
+    named = {language: file.name for file in files for language in re.findall(r"(?m)^language\s+(\S+)", file.read_text("utf-8"))}
+    return named | {file.name: file.name for file in files}

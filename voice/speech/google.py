@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from gtts import gTTS, gTTSError
+from gtts.lang import tts_langs
 
 from voice.errors import SpeechError
 from voice.speech import check_speakable
@@ -21,25 +22,26 @@ class GoogleSynthesizer:
     """A Synthesizer. After a temporary fault it tries again, once for each of ``waits`` (seconds)."""
 
     voice = VOICES["gtts"]
+    languages = tts_langs()
 
     def __init__(self, waits: Sequence[float] = (1, 5, 20)) -> None:
         self._waits = waits
 
     def synthesize(self, text: str, language: str) -> bytes:
-        check_speakable(text, language)
+        check_speakable(text, language, self)
         for wait in self._waits:
             try:
-                return _fetch(text)
+                return _fetch(text, language)
             except SpeechError as error:
                 if error.permanent:
                     raise
             time.sleep(wait)
-        return _fetch(text)
+        return _fetch(text, language)
 
 
-def _fetch(text: str) -> bytes:
+def _fetch(text: str, language: str) -> bytes:
     """Ask once. A long text is asked for in pieces of up to 100 characters; MP3 pieces joined are one MP3."""
-    speech = gTTS(text, lang="da", timeout=TIMEOUT)
+    speech = gTTS(text, lang=language, timeout=TIMEOUT)
     try:
         pieces = list(speech.stream())
     except gTTSError as error:

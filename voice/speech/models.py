@@ -1,7 +1,9 @@
 """Where the recogniser's model lies: the setting WHISPER_MODEL checked, before anything is loaded. Nothing is ever downloaded."""
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import struct
 import tempfile
@@ -40,6 +42,13 @@ def is_poor(model: str | Path) -> bool:
 def memory(folder: Path) -> int:
     """Bytes that the recogniser may take with this model: three times what was measured, so that only what goes wrong meets it."""
     return 2_000_000_000 + 4 * (folder / "model.bin").stat().st_size
+
+
+def languages(folder: Path) -> frozenset[str]:
+    """What the model in this folder listens to, as its tokenizer names it."""
+    tokens = json.loads((folder / "tokenizer.json").read_text("utf-8"))["added_tokens"]
+    named = (re.fullmatch(r"<\|([a-z]{2,3})\|>", token["content"]) for token in tokens)
+    return frozenset(found[1] for found in named if found)
 
 
 def _problem(folder: Path) -> str:

@@ -4,11 +4,12 @@ The web process names sounds too, so nothing here knows an audio library.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from voice.errors import SpeechError
-from voice.prompts import Prompts
+from voice.prompts import Prompt, Prompts
 from voice.speech import VoiceId
 
 FOLDER = "recordings"
@@ -34,15 +35,16 @@ def recording_path(language_folder: Path, prompt_id: str) -> Path:
     return language_folder / FOLDER / f"{prompt_id}.wav"
 
 
-def recorded(language_folder: Path, content: Prompts) -> dict[str, Recording]:
-    """The recordings that are there, by the ids of their prompts. Whether they hold any sound is seen when they are rendered."""
-    paths = {prompt.id: recording_path(language_folder, prompt.id) for prompt in content}
-    return {prompt_id: Recording(path, VoiceId("recording", _digest(path), "1")) for prompt_id, path in paths.items() if path.is_file()}
+def recorded(language_folder: Path, content: Prompts) -> dict[Prompt, Recording]:
+    """The recordings that are there. Whether they hold any sound is seen when they are rendered."""
+    paths = {prompt: recording_path(language_folder, prompt.id) for prompt in content}
+    return {prompt: Recording(path, VoiceId("recording", _digest(path), "1")) for prompt, path in paths.items() if path.is_file()}
 
 
-def human_voices(language_folder: Path, content: Prompts) -> dict[str, VoiceId]:
-    """Who says each prompt that has a recording, by the prompts' ids: all that is needed to name its sound."""
-    return {prompt_id: recording.voice for prompt_id, recording in recorded(language_folder, content).items()}
+def human_voices(folder: Path, languages: Iterable[Prompts]) -> dict[Prompt, VoiceId]:
+    """Who says each prompt that has a recording below this folder of languages: all that is needed to name its sound."""
+    found = [recorded(folder / content.language, content) for content in languages]
+    return {prompt: recording.voice for recordings in found for prompt, recording in recordings.items()}
 
 
 def strays(language_folder: Path, content: Prompts) -> list[Path]:

@@ -79,7 +79,7 @@ def render(
     unusable: list[str] = []
     for content in prompts:
         people = recorded(folder / content.language, content) if folder else {}
-        said += [(people.get(prompt.id, synthesizer), prompt, content.language) for prompt in content]
+        said += [(people.get(prompt, synthesizer), prompt, content.language) for prompt in content]
         lost = strays(folder / content.language, content) if folder else []
         unusable += [f"{path} is not used: no prompt has that name." for path in lost]
     for by, prompt, language in sorted(said, key=lambda one: one[0] is synthesizer):  # recordings first: they need no network

@@ -17,8 +17,8 @@ FORMAT: Final = f"wav, {RATE} Hz, mono, 16 bit, from {LOWEST} Hz, {LOUDNESS} LUF
 
 # The engines' versions are written here because the web process does not import the engines. A test compares.
 VOICES: Final[Mapping[SpeechVoice, VoiceId]] = {
-    "gtts": VoiceId("gtts", "da", "2.5.4"),
-    "espeak": VoiceId("espeak", "da, 140 words per minute", "0.2.4"),
+    "gtts": VoiceId("gtts", "translate", "2.5.4"),
+    "espeak": VoiceId("espeak", "140 words per minute", "0.2.4"),
 }
 
 
@@ -28,11 +28,10 @@ def sound_key(text: str, language: str, voice: VoiceId) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def prompt_keys(prompt: Prompt, language: str, voice: VoiceId, recordings: Mapping[str, VoiceId], slowly: bool = False) -> list[str]:
-    """The names under which a prompt's sound may be stored, best first: a human recording's if it has one (by the prompt's id), then the
-    voice's, which stands in for a recording that is not rendered yet or cannot be used."""
-    voices = [recordings[prompt.id], voice] if prompt.id in recordings else [voice]
-    return [sound_key(prompt.text, language, slow(one) if slowly else one) for one in voices]
+def prompt_keys(prompt: Prompt, voice: VoiceId, recordings: Mapping[Prompt, VoiceId], slowly: bool = False) -> list[str]:
+    """The names under which a prompt's sound may be stored, best first: a human recording's if it has one, then the voice's, which stands in for a recording that is not rendered yet or cannot be used."""
+    voices = [recordings[prompt], voice] if prompt in recordings else [voice]
+    return [sound_key(prompt.text, prompt.language, slow(one) if slowly else one) for one in voices]
 
 
 def slow(voice: VoiceId) -> VoiceId:

@@ -24,10 +24,9 @@ blueprint = Blueprint("sounds", __name__)
 class Sounds:
     """Which prompts have a sound by now. What has none is read aloud by the provider."""
 
-    def __init__(self, engine: Engine, language: str, voice: VoiceId, recordings: Mapping[str, VoiceId]) -> None:
-        """``recordings``: the human voice of each prompt that has one, by the prompt's id."""
+    def __init__(self, engine: Engine, voice: VoiceId, recordings: Mapping[Prompt, VoiceId]) -> None:
+        """``recordings``: the human voice of each prompt that has one."""
         self.engine = engine
-        self._language = language
         self._voice = voice
         self._recordings = recordings
         self._known: set[str] = set()
@@ -36,7 +35,7 @@ class Sounds:
 
     def url(self, prompt: Prompt, slowly: bool = False) -> str | None:
         """Where its sound is served, relative to our address; None if it has none."""
-        keys = prompt_keys(prompt, self._language, self._voice, self._recordings, slowly)
+        keys = prompt_keys(prompt, self._voice, self._recordings, slowly)
         if keys[0] not in self._known:
             self._look()
         return next((f"/audio/{key}.wav" for key in keys if key in self._known), None)

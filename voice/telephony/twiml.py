@@ -8,8 +8,6 @@ from voice.dialogue.turn import Hangup, Menu, Record, Turn
 from voice.prompts import Prompt, Prompts
 
 ALL_KEYS = "1234567890*#"
-SPEECH_LANGUAGE = {"da": "da-DK"}  # <Say> and <Gather> know Danish by this name alone; "da" makes them fail
-SAY_VOICE = {"da": "Polly.Sofie-Neural"}
 SLOW = "80%"
 # If our answer to the news of a recording fails, it comes again: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 RETRY = "#rc=5&rp=all"
@@ -18,13 +16,11 @@ SoundUrl = Callable[[Prompt, bool], str | None]
 
 
 class TwimlWriter:
-    """Writes replies in one language. ``sound_url(prompt, slow)`` is None for a prompt that has no sound and is read by Twilio's voice."""
+    """Writes a line's replies. ``sound_url(prompt, slow)`` is None for a prompt that has no sound and is read by Twilio's voice."""
 
     def __init__(self, prompts: Prompts, sound_url: SoundUrl) -> None:
         self._prompts = prompts
         self._sound_url = sound_url
-        self._language = SPEECH_LANGUAGE[prompts.language]
-        self._voice = SAY_VOICE[prompts.language]
 
     def turn(self, turn: Turn, number: int, preparation: str | None) -> str:
         """The reply for a turn of that number. Its wait leads back to ``/calls/<number>``, and so does waiting in vain."""
@@ -65,7 +61,8 @@ class TwimlWriter:
         return str(response)
 
     def _gather(self, turn: Turn, here: str, *, timeout: int, words: bool) -> Gather:
-        speech = {"input": "dtmf speech", "language": self._language, "speech_timeout": "auto", "profanity_filter": False}
+        language = self._prompts.speaking(turn.language).locale
+        speech = {"input": "dtmf speech", "language": language, "speech_timeout": "auto", "profanity_filter": False}
         gather = Gather(num_digits=1, finish_on_key="", timeout=timeout, action=here, **(speech if words else {"input": "dtmf"}))
         self._say(gather, turn)
         return gather
@@ -76,7 +73,8 @@ class TwimlWriter:
             if url:
                 verb.play(url)
                 continue
-            said = verb.say("" if turn.slow else _speakable(prompt.text), language=self._language, voice=self._voice)
+            content = self._prompts.speaking(prompt.language)
+            said = verb.say("" if turn.slow else _speakable(prompt.text), language=content.locale, voice=content.voice)
             if turn.slow:
                 said.prosody(_speakable(prompt.text), rate=SLOW)
 

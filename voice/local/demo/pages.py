@@ -12,7 +12,7 @@ from simple_websocket import ConnectionClosed, Server  # type: ignore[import-unt
 from werkzeug.wrappers import Response as BaseResponse
 
 from voice import store
-from voice.content import load_all
+from voice.content import load_line
 from voice.exchange.browser import PageSound
 from voice.exchange.conversation import Entry
 from voice.exchange.verbs import KEYS
@@ -86,7 +86,7 @@ def create_app(line: LocalLine, telephone: Telephone) -> Flask:
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost"]  # another site's name that points here gets nothing
     app.register_blueprint(mails.create_blueprint(line.mailbox.mails, line.config.whisper_model))
     engine = store.connect(line.config.database_url)
-    prompts = load_all(line.config.prompts_dir)[0]
+    prompts = load_line(line.config.prompts_dir)
 
     @app.before_request
     def only_our_pages() -> None:

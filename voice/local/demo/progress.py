@@ -47,7 +47,7 @@ def progress(engine: Engine, prompts: Prompts, call_sid: str) -> list[Step]:
         said = store.said(look, preparation.id) if preparation else []
     if preparation is None:
         return []
-    questions = [question.id for question in prompts.guide(preparation.guide).questions]
+    questions = [question.id for question in prompts.speaking(preparation.language).guide(preparation.guide).questions]
     answers = [
         _answer(number, len(questions), [row.status for row in said if row.question == question])
         for number, question in enumerate(questions, start=1)
