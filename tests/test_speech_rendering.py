@@ -38,7 +38,8 @@ class Voice:
 
 def content(*texts: str, language: str = "da") -> Prompts:
     """Content with these texts as the introductions of as many guides; their ids are 0/intro, 1/intro, ..."""
-    guides = (Guide(str(n), n, "", "", "", Prompt(f"{n}/menu", "Tast 1."), Prompt(f"{n}/intro", text), ()) for n, text in enumerate(texts))
+    said = [(Prompt(f"{n}/menu", "Tast 1.", language), Prompt(f"{n}/intro", text, language)) for n, text in enumerate(texts)]
+    guides = (Guide(str(n), n, "", "", "", menu, intro, ()) for n, (menu, intro) in enumerate(said))
     return Prompts(language, {}, {}, {}, (), tuple(guides))
 
 

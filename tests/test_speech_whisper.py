@@ -14,10 +14,11 @@ from tests.conftest import SHARED, must_run
 from tests.dtmf_transcriber import KEYS, DtmfTranscriber, dtmf_wav
 from tests.speech_contract import TranscriberContract, silence_wav
 from voice.config import ROOT
+from voice.speech.audio import decode
 from voice.speech.espeak import EspeakSynthesizer
 from voice.speech.models import find_model
 from voice.speech.telephone import telephone_wav
-from voice.speech.whisper import WhisperTranscriber, is_unsure
+from voice.speech.whisper import RATE, WhisperTranscriber, foreign_language, is_unsure
 
 NONSPEECH = (
     "breathing",
@@ -88,6 +89,46 @@ class TestPeopleOnTheTelephone:
         transcript = whisper.transcribe(clip("human/u0042018"), "da")
         assert transcript.text.startswith("Det er også på tid")
         assert transcript.unsure
+
+
+HUMAN = ("u0013002", "u0042008", "u0042011", "u0042013", "u0042015", "u0042016", "u0042018")
+
+
+class TestForeign:
+    def test_english_is_not_written_down_as_if_it_were_danish(self, whisper: WhisperTranscriber) -> None:
+        """The English is espeak's."""
+        said = "I am often tired when I come home from work, and my back hurts. I would like to plan the days in another way."
+        sound = telephone_wav(EspeakSynthesizer().synthesize(said, "en"), caption="")
+        transcript = whisper.transcribe(sound, "da")
+        assert (transcript.text, transcript.language, transcript.foreign, transcript.spoken) == ("", "en", True, True)
+        expected = whisper.transcribe(sound, "en")
+        assert (expected.language, expected.foreign) == ("en", False)
+        assert "work" in expected.text
+
+    @pytest.mark.parametrize("name", HUMAN)
+    def test_no_dane_is_taken_for_a_foreigner(self, whisper: WhisperTranscriber, name: str) -> None:
+        assert foreign_language(whisper._languages(decode(clip(f"human/{name}"), RATE)), "da") == ""
+
+    def test_too_little_speech_to_tell_a_language_by_is_not_foreign(self, whisper: WhisperTranscriber) -> None:
+        transcript = whisper.transcribe(telephone_wav(EspeakSynthesizer().synthesize("Thank you so much.", "en"), caption=""), "da")
+        assert transcript.speech_seconds < 2
+        assert not transcript.foreign
+
+    @pytest.mark.parametrize(
+        ("probabilities", "foreign"),
+        [
+            ({"en": 0.97, "da": 0.001}, "en"),
+            ({"en": 0.84, "da": 0.001}, ""),
+            ({"de": 0.89, "da": 0.019}, ""),
+            ({"da": 0.97, "de": 0.01}, ""),
+            ({"de": 0.3, "en": 0.2, "da": 0.001}, ""),
+        ],
+        ids=["surely", "not surely enough", "Danish not out of question", "Danish", "nobody knows"],
+    )
+    def test_it_is_foreign_only_when_another_language_is_sure_and_the_expected_one_is_out_of_question(
+        self, probabilities: dict[str, float], foreign: str
+    ) -> None:
+        assert foreign_language(probabilities, "da") == foreign
 
 
 class TestVoiceGate:

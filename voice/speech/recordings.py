@@ -21,6 +21,7 @@ class Recording:
 
     path: Path
     voice: VoiceId  # named by what the file holds: a changed recording is another sound
+    languages: tuple[str]  # that of its prompt
 
     def synthesize(self, text: str, language: str) -> bytes:
         """What the file holds; it is believed to be the text. Raises SpeechError(permanent=True)."""
@@ -38,7 +39,11 @@ def recording_path(language_folder: Path, prompt_id: str) -> Path:
 def recorded(language_folder: Path, content: Prompts) -> dict[Prompt, Recording]:
     """The recordings that are there. Whether they hold any sound is seen when they are rendered."""
     paths = {prompt: recording_path(language_folder, prompt.id) for prompt in content}
-    return {prompt: Recording(path, VoiceId("recording", _digest(path), "1")) for prompt, path in paths.items() if path.is_file()}
+    return {
+        prompt: Recording(path, VoiceId("recording", _digest(path), "1"), (prompt.language,))
+        for prompt, path in paths.items()
+        if path.is_file()
+    }
 
 
 def human_voices(folder: Path, languages: Iterable[Prompts]) -> dict[Prompt, VoiceId]:

@@ -1,7 +1,7 @@
 """Prompts are spoken ahead of the calls: every text that has no sound yet is rendered and saved."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,15 +75,15 @@ def render(
     retried by the voice itself, it stops asking. ``progress`` is told (done, total), in sounds to be rendered.
     """
     wanted = _Wanted(have)
-    said: list[tuple[Synthesizer, Prompt, str]] = []
+    said: list[tuple[Synthesizer, Prompt]] = []
     unusable: list[str] = []
     for content in prompts:
-        people = recorded(folder / content.language, content) if folder else {}
-        said += [(people.get(prompt, synthesizer), prompt, content.language) for prompt in content]
+        people: Mapping[Prompt, Synthesizer] = recorded(folder / content.language, content) if folder else {}
+        said += [(people.get(prompt, synthesizer), prompt) for prompt in content]
         lost = strays(folder / content.language, content) if folder else []
         unusable += [f"{path} is not used: no prompt has that name." for path in lost]
-    for by, prompt, language in sorted(said, key=lambda one: one[0] is synthesizer):  # recordings first: they need no network
-        wanted.add(by, prompt.text, language, prompt.id)
+    for by, prompt in sorted(said, key=lambda one: one[0] is synthesizer):  # recordings first: they need no network
+        wanted.add(by, prompt.text, prompt.language, prompt.id)
     rendered = done = failures = 0
     missing: list[tuple[str, str]] = []
     while wanted.waiting:

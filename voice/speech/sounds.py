@@ -29,7 +29,8 @@ def sound_key(text: str, language: str, voice: VoiceId) -> str:
 
 
 def prompt_keys(prompt: Prompt, voice: VoiceId, recordings: Mapping[Prompt, VoiceId], slowly: bool = False) -> list[str]:
-    """The names under which a prompt's sound may be stored, best first: a human recording's if it has one, then the voice's, which stands in for a recording that is not rendered yet or cannot be used."""
+    """The names under which a prompt's sound may be stored, best first: a human recording's if it has one, then the voice's,
+    which stands in for a recording that is not rendered yet or cannot be used."""
     voices = [recordings[prompt], voice] if prompt in recordings else [voice]
     return [sound_key(prompt.text, prompt.language, slow(one) if slowly else one) for one in voices]
 

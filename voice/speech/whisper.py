@@ -6,7 +6,7 @@ the caller had said them. A voice gate comes first, since on noise Whisper write
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -34,6 +34,12 @@ UNSURE_WORDS_PER_SECOND = 1  # it has fewer words: sentences were dropped ...
 UNSURE_PACE_SECONDS = 3  # ... but in less speech than this the pace says nothing
 UNSURE_COMPRESSION = 2.4  # a piece of it compresses better: the model went round in circles
 
+# An answer is in a foreign language when all of these hold: measured on Danish telephone speech, of which the model takes much
+# for German or English, though seldom with confidence. Better a foreign answer in doubtful Danish words than a Danish one without any.
+FOREIGN_PROBABILITY = 0.85  # another language has this much at least
+EXPECTED_PROBABILITY = 0.01  # the one that is expected has this much at most
+FOREIGN_SECONDS = 2  # there is so much speech
+
 
 class Segment(Protocol):
     """What faster-whisper returns for each piece of speech, so far as we use it."""
@@ -56,9 +62,17 @@ class WhisperTranscriber:
         samples = decode(sound, RATE)
         with self._one_at_a_time:
             speech = speech_seconds(samples)
+            foreign = foreign_language(self._languages(samples), language) if speech >= FOREIGN_SECONDS else ""
+            if foreign:  # written down as if it were the expected one, it would read as sense that nobody said
+                return Transcript("", speech, unsure=False, language=foreign, foreign=True)
             segments = self._segments(samples, language) if speech >= LEAST_SPEECH else []
         text = " ".join(segment.text.strip() for segment in segments).strip()
         return Transcript(text, speech, unsure=speech >= LEAST_SPEECH and is_unsure(segments, speech), language=language)
+
+    def _languages(self, samples: Samples) -> Mapping[str, float]:
+        """How probable each language is, from the first half minute of speech."""
+        _, _, probabilities = self._pipeline.model.detect_language(samples, vad_filter=True, vad_parameters=VadOptions(**CHUNKS))
+        return dict(probabilities)
 
     def _segments(self, samples: Samples, language: str) -> list[Segment]:
         segments, _ = self._pipeline.transcribe(
@@ -76,6 +90,13 @@ def speech_seconds(samples: Samples) -> float:
     """The voice gate: how many seconds of these are speech (Silero VAD, which comes with faster-whisper)."""
     stretches = get_speech_timestamps(samples, GATE, sampling_rate=RATE)
     return float(sum(stretch["end"] - stretch["start"] for stretch in stretches) / RATE)
+
+
+def foreign_language(probabilities: Mapping[str, float], expected: str) -> str:
+    """The language that was spoken, if it surely was another one than expected; or ""."""
+    likeliest = max(probabilities, key=probabilities.__getitem__)
+    sure = probabilities[likeliest] >= FOREIGN_PROBABILITY and probabilities[expected] <= EXPECTED_PROBABILITY
+    return likeliest if sure else ""
 
 
 def is_unsure(segments: Sequence[Segment], speech: float) -> bool:

@@ -82,7 +82,9 @@ def summarise(guide: Guide, utterances: Iterable[Utterance], *, late: bool = Fal
 
 def _section(utterances: Sequence[Utterance], number: int, name: str, question: Question | None = None) -> Section:
     """One answer. The last take that holds words or a key stands: who begins again and says nothing loses nothing."""
-    spoken = [utterance for utterance in utterances if utterance.status in ("heard", "keyed") and tidy(utterance.text)]
+    spoken = [
+        utterance for utterance in utterances if utterance.status in ("heard", "keyed") and (tidy(utterance.text) or utterance.foreign)
+    ]
     take = max((utterance.take for utterance in spoken), default=0)
     standing = sorted((utterance for utterance in spoken if utterance.take == take), key=lambda utterance: utterance.order)
     # A later take that failed may have held the better answer: the employee is told of it.
@@ -93,7 +95,7 @@ def _section(utterances: Sequence[Utterance], number: int, name: str, question: 
         number=number,
         question=name,
         label=question.label if question else "",
-        words=" ".join(tidy(utterance.text) for utterance in standing if utterance.status == "heard"),
+        words=" ".join(filter(None, (tidy(utterance.text) for utterance in standing if utterance.status == "heard"))),
         choice=next((utterance.text for utterance in reversed(standing) if utterance.status == "keyed"), ""),
         status=status,
         unsure=any(utterance.unsure for utterance in standing),
