@@ -7,6 +7,7 @@
     ├── PromptError      content is wrong; all problems at once    -> refuses to start
     ├── ProviderError    .permanent   the telephone provider's REST calls
     ├── SpeechError      .permanent   a voice that cannot speak, a sound that cannot be heard
+    ├── SummaryError     a form of the summary that cannot be made -> the mail goes without it and says so
     └── DeliveryError    .permanent   a mail that cannot be sent
 
 What a caller does (silence, a wrong key, a hang-up) is an event, never an exception.
@@ -49,6 +50,10 @@ class ProviderError(_Retryable):
 
 class SpeechError(_Retryable):
     """A voice could not speak, or a sound could not be read."""
+
+
+class SummaryError(VoiceError):
+    """The pages or the sound could not be made. Names kinds and codes, never what was said."""
 
 
 class DeliveryError(_Retryable):
