@@ -412,7 +412,9 @@ def _said(path: Path, places: Collection[str] = get_args(Place)) -> set[str]:
                 func=ast.Attribute(attr="phrase") | ast.Attribute(ast.Attribute(attr="writer" | "_writer"), "say"), args=[name, *_]
             ):
                 said |= _texts(name, tree)
-            case ast.Subscript(value=ast.Name("phrases") | ast.Attribute(attr="phrases"), slice=name) if path.parent.name != "summary":
+            case ast.Subscript(value=ast.Attribute(attr="phrases"), slice=name):
+                said |= _texts(name, tree)
+            case ast.Subscript(value=ast.Name("phrases"), slice=name) if path.parent.name != "summary":  # there they are the mail's
                 said |= _texts(name, tree)
             case ast.Match(cases=[*cases, ast.match_case(ast.MatchAs(pattern=None, name=str(rest)), None, body)]):
                 if any(isinstance(use, ast.Name) and use.id == rest for call in _phrases(body) for use in call.args):

@@ -6,7 +6,7 @@ e-mail with a written preparation to bring to the talk with their leader.
 One way down, checked by ``tests/test_architecture.py``::
 
     __main__  >  local  >  serving  >  app | migrations | processes | check  >  telephony | jobs  >  calls  >  preparations
-      >  delivery | directory  >  provider | speech | summary | queue | store | vault  >  liveness | schema
+      >  delivery | directory  >  provider | summary | queue | store | vault  >  speech  >  liveness | schema
       >  dialogue  >  content  >  prompts  >  tables  >  config  >  errors
 
 ``exchange`` stands beside: a telephone exchange on this machine that obeys TwiML as Twilio does.

@@ -99,9 +99,17 @@ PHRASES = {
     "sorry": 1,
     "busy": 1,
     "closed": 1,
+    "sound_opening": 1,  # these are never said in a call: they announce what stands in the preparation's sound
+    "sound_questions": 1,
+    "sound_part": 9,  # MAX_QUESTIONS
+    "sound_other": 1,
+    "sound_yes": 1,
+    "sound_no": 1,
+    "sound_unheard": 1,
+    "sound_end": 1,
 }
 SHARED = ("phrases.toml", "read.toml", "wording.toml", "points.toml")  # the files of a language that are no guides
-WHOLE = ("press", "digits")  # these are lists of things, not tries: every wording must be there
+WHOLE = ("press", "digits", "sound_part")  # these are lists of things, not tries: every wording must be there
 WORDS = ("yes", "no", "again", "onward", "help")  # what a caller may say to a menu
 MAIL = (
     "sender",

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 # Read once, at the import below: nothing is ever looked up on a model hub, and nothing hangs where there is no network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
@@ -24,6 +25,7 @@ RATE = 16000  # samples per second: what Whisper and the voice gate listen to
 
 # Measured on Danish telephone speech. The gate counts speech alone; the chunks for Whisper have room around them, or word ends are cut.
 VOICE_LEVEL = 0.35
+VOICE_FADES = 0.05  # once somebody speaks, only what is below is surely silence: soft speech at any level and in noise as loud is kept
 GATE = VadOptions(threshold=VOICE_LEVEL, min_speech_duration_ms=0, speech_pad_ms=0)
 CHUNKS: Final = {"threshold": VOICE_LEVEL, "min_speech_duration_ms": 0, "min_silence_duration_ms": 1000, "speech_pad_ms": 500}
 
@@ -97,6 +99,21 @@ def foreign_language(probabilities: Mapping[str, float], expected: str) -> str:
     likeliest = max(probabilities, key=probabilities.__getitem__)
     sure = probabilities[likeliest] >= FOREIGN_PROBABILITY and probabilities[expected] <= EXPECTED_PROBABILITY
     return likeliest if sure else ""
+
+
+def speech_stretches(samples: Samples, apart: float) -> list[tuple[int, int]]:
+    """Where the voice gate hears speech: the first and the last sample of each stretch, which are so many seconds apart at least."""
+    options = VadOptions(
+        threshold=VOICE_LEVEL,
+        neg_threshold=VOICE_FADES,
+        min_speech_duration_ms=0,
+        speech_pad_ms=0,
+        min_silence_duration_ms=int(1000 * apart),
+    )
+    # The gate takes what it doubts at the very end for speech, unless as much silence follows.
+    followed = np.pad(samples, (0, int((apart + 0.1) * RATE)))
+    stretches = get_speech_timestamps(followed, options, sampling_rate=RATE)
+    return [(stretch["start"], min(stretch["end"], samples.size)) for stretch in stretches]
 
 
 def is_unsure(segments: Sequence[Segment], speech: float) -> bool:
