@@ -11,6 +11,8 @@ from voice.errors import SpeechError
 from voice.speech.audio import Samples
 
 BITS_PER_SECOND = 24_000  # clear for speech from a telephone
+# LAME's choices for telephone speech: less than half the time of its defaults, and measured no further from the original.
+_LAME = {"compression_level": "7"}
 # ID3v2.3, which every player reads; nothing of when or by what version it was made: the same sound gives the same bytes.
 _CONTAINER = {"id3v2_version": "3", "fflags": "+bitexact"}
 
@@ -44,7 +46,7 @@ def mp3(samples: Samples, rate: int, *, title: str, chapters: Sequence[Chapter])
                     for number, (chapter, end) in enumerate(zip(chapters, ends, strict=True))
                 ]
             )
-            stream = output.add_stream("libmp3lame", rate=rate, layout="mono", bit_rate=BITS_PER_SECOND)
+            stream = output.add_stream("libmp3lame", rate=rate, layout="mono", bit_rate=BITS_PER_SECOND, options=_LAME)
             frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
             frame.sample_rate = rate
             for one in (frame, None):

@@ -10,7 +10,6 @@ from voice.prompts import Prompt
 from voice.speech import VoiceId
 
 RATE: Final = 8000  # samples per second: what a telephone line carries
-LOUDNESS: Final = -20.0  # LUFS, of all that is heard
 SLOW: Final = 0.8  # of the ordinary tempo
 LOWEST: Final = 80  # Hz: what is below is hum and rumble
 LOUDNESS: Final = -20.0  # LUFS, of every prompt; docs/decisions.md tells why
