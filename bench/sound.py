@@ -64,8 +64,9 @@ def main(runs: int = 3, folder: str = "") -> None:
         begun = time.perf_counter()
         sound = write(summary, prompts, voice, recordings)
         times.append(1000 * (time.perf_counter() - begun))
-    print(f"{len(recordings)} answers of {SECONDS} s, {'people' if clips else 'espeak'}: mean of {runs} {statistics.mean(times):.0f} ms, ", end="")
-    print(f"slowest {max(times):.0f} ms, {len(sound):,} bytes")
+    who = "people" if clips else "espeak"
+    print(f"{len(recordings)} answers of {SECONDS} s by {who}: {len(sound):,} bytes")
+    print(f"mean of {runs} runs {statistics.mean(times):.0f} ms, slowest {max(times):.0f} ms")
     with av.open(io.BytesIO(sound)) as container:
         rate = container.streams.audio[0].rate
         tape = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
