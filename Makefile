@@ -34,6 +34,7 @@ lint: setup
 bench: setup ## figures, as ratios against a baseline of the same run
 	$(BIN)/python bench/web_process.py
 	$(BIN)/python bench/dead_air.py
+	$(BIN)/python bench/forms.py
 	$(BIN)/python bench/sound.py
 
 faults: setup ## long runs that break things on purpose

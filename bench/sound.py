@@ -58,7 +58,7 @@ def main(runs: int = 3, folder: str = "") -> None:
     recordings = answers(clips or [EspeakSynthesizer().synthesize("Jeg kan ikke tage de tunge løft, men jeg kan tage telefonen.", "da")])
     questions = [question for question in guide.questions if question.kind == "spoken"]
     said = [Utterance(number, questions[int(number) % len(questions)].id, 0, int(number), "heard", "ord") for number in recordings]
-    summary = summarise(guide, said)
+    summary = summarise(guide, said, prompts.vocabulary)
     times, sound = [], b""
     for _ in range(runs):
         begun = time.perf_counter()

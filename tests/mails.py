@@ -1,11 +1,12 @@
 """A mail read back: which words stand under which question. Knows the mail's form, and no wording but the prompts' own."""
 
+import re
 from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from voice import delivery
 from voice.prompts import Prompts
-from voice.summary import Summary
+from voice.summary import summarise
 from voice.summary.mail import write
 from voice.summary.words import tidy
 
@@ -16,22 +17,34 @@ def answers(mail: EmailMessage, prompts: Prompts) -> dict[str, str]:
     """By question: the words, the name of the key's answer, and the names of the notes. Questions are named by their ids."""
     body = mail.get_body(("plain",))
     assert body is not None
-    title, _opening, *passages, _automatic = body.get_content().replace("\r\n", "\n").strip().split("\n\n")
+    title, opening, *passages, _automatic = body.get_content().replace("\r\n", "\n").strip().split("\n\n")
+    if not opening.startswith(prompts.mail["late"]):
+        del passages[0]  # what to do with it
     guide = next(guide for guide in prompts.guides if guide.title == title)
     labels = {question.label: question.id for question in guide.questions}
     phrases = {prompts.mail[note]: note for note in NOTES} | {tidy(prompts.mail[choice]): choice for choice in ("yes", "no")}
-    found = {}
+    part = re.compile(re.escape(prompts.mail["part"]).replace(re.escape("{number}"), ".+"))
+
+    def label(heading: str) -> str:
+        return labels[heading.removeprefix("★ ").removeprefix(f"{prompts.mail['important']}: ")]
+
+    found: dict[str, str] = {}
     for passage in passages:
-        heading, *lines = passage.split("\n")
-        label = heading.removeprefix("★ ").removeprefix(f"{prompts.mail['important']}: ")
-        assert labels[label] not in found, "a question stands twice in the mail"
-        found[labels[label]] = "; ".join(phrases.get(line, line.removesuffix(".")) for line in lines)
+        heading, *lines = (line for line in passage.split("\n") if not part.fullmatch(line))
+        if heading == prompts.mail["good_to_know"]:
+            break
+        if heading == prompts.mail["open"]:
+            answered = {label(line): "not_answered" for line in lines[1:]}
+        else:
+            answered = {label(heading): "; ".join(phrases.get(line, line.removesuffix(".")) for line in lines)}
+        assert not found.keys() & answered.keys(), "a question stands twice in the mail"
+        found |= answered
     return found
 
 
 def message_id(preparation: str, sender: str, prompts: Prompts) -> str:
     """The Message-ID that this preparation's mail has, in every copy."""
-    nothing = write(Summary("", "", "talk", (), (), late=False), prompts)
+    nothing = write(summarise(prompts.guides[0], [], prompts.vocabulary), prompts, {})
     date = datetime.now(UTC)
     mail = delivery.build_message(nothing, to=sender, sender=sender, preparation_id=preparation, message_number=1, date=date)
     return str(mail["Message-ID"])

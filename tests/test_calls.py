@@ -28,7 +28,8 @@ from voice.exchange import CallRecord, Script, media
 from voice.exchange.script import ANOTHER_CALL
 from voice.local.line import LocalLine
 from voice.migrations import migrate
-from voice.prompts import PHRASES, Prompt
+from voice.prompts import Prompt
+from voice.required import PHRASES
 from voice.speech.sounds import VOICES, slow, sound_key
 
 FILES = sorted((ROOT / "tests" / "calls").glob("*.txt"))

@@ -1,6 +1,7 @@
 """One mail to one reader, whatever stands in its fields."""
 
 import email
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import default
@@ -14,11 +15,12 @@ from voice.content import load
 from voice.delivery import build_message
 from voice.errors import DeliveryError
 from voice.summary import Utterance, summarise
-from voice.summary.mail import MailText, write
+from voice.summary.mail import Attachment, MailText, Picture, write
 
 DATE = datetime(2026, 11, 27, 10, 30, tzinfo=UTC)
 MAIL = MailText("Til din samtale", "Samtaleklar", "Før samtalen\n", "<p>Før samtalen</p>\n", "da")
 PROMPTS = load(ROOT / "prompts" / "da")
+SHORT = replace(PROMPTS.guide("sygemeldt"), questions=PROMPTS.guide("sygemeldt").questions[:1], readings=())
 HEADERS = {
     *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "Content-Language"),
     *("MIME-Version", "Content-Type"),
@@ -57,6 +59,39 @@ def test_it_holds_the_text_and_then_the_page() -> None:
     assert (part(message, "plain"), part(message, "html")) == (MAIL.text, MAIL.html)
 
 
+FULL = replace(
+    MAIL,
+    pictures=(Picture("star-1@pictograms.samtaleklar", b"\x89PNG1"), Picture("ear-2@pictograms.samtaleklar", b"\x89PNG2")),
+    attachments=(Attachment("Til din samtale.pdf", "application/pdf", b"%PDF\n.\n"), Attachment("Åh så.mp3", "audio/mpeg", b"ID3" * 99)),
+)
+
+
+def test_pictures_belong_to_the_page_and_attachments_to_the_whole() -> None:
+    message = read_back(built(FULL))
+    assert [each.get_content_type() for each in message.walk()] == [
+        *("multipart/mixed", "multipart/alternative", "text/plain"),
+        *("multipart/related", "text/html", "image/png", "image/png"),
+        *("application/pdf", "audio/mpeg"),
+    ]
+    assert (part(message, "plain"), part(message, "html")) == (FULL.text, FULL.html)
+    pictures = [each for each in message.walk() if each.get_content_maintype() == "image"]
+    assert [(each["Content-ID"], each.get_content()) for each in pictures] == [
+        ("<star-1@pictograms.samtaleklar>", b"\x89PNG1"),
+        ("<ear-2@pictograms.samtaleklar>", b"\x89PNG2"),
+    ]
+    assert {each.get_content_disposition() for each in pictures} == {"inline"}
+    assert [(each.get_filename(), each.get_content_type(), each.get_content()) for each in message.iter_attachments()] == [
+        (attachment.name, attachment.mimetype, attachment.content) for attachment in FULL.attachments
+    ]
+    assert set(message.keys()) == HEADERS
+
+
+def test_no_boundary_begins_as_another() -> None:
+    boundaries = [each.get_boundary() for each in read_back(built(FULL)).walk() if each.is_multipart()]
+    assert len(boundaries) == 3
+    assert not any(one != other and other.startswith(one) for one in boundaries for other in boundaries)
+
+
 def test_the_same_preparation_and_number_give_the_same_id_and_others_do_not() -> None:
     def message_id(**ids) -> str:
         return built(**ids)["Message-ID"]
@@ -69,6 +104,7 @@ def test_the_same_preparation_and_number_give_the_same_id_and_others_do_not() ->
 
 def test_the_same_mail_is_the_same_bytes() -> None:
     assert bytes(built()) == bytes(built())
+    assert bytes(built(FULL)) == bytes(built(FULL))
 
 
 def test_a_long_id_is_written_in_one_piece() -> None:
@@ -77,7 +113,8 @@ def test_a_long_id_is_written_in_one_piece() -> None:
 
 
 def test_the_message_is_seven_bits_in_short_lines_and_ends_them_as_smtp_wants() -> None:
-    lines = bytes(built(MailText("Æ" * 200, "Ø" * 60, "Å" * 500, "Æ" * 500, "da"))).split(b"\r\n")
+    mail = MailText("Æ" * 200, "Ø" * 60, "Å" * 500, "Æ" * 500, "da", FULL.pictures, FULL.attachments)
+    lines = bytes(built(mail)).split(b"\r\n")
     assert all(len(line) <= 78 and line.isascii() and b"\r" not in line and b"\n" not in line for line in lines)
 
 
@@ -158,7 +195,8 @@ def test_any_words_stay_words(text: str) -> None:
 
 
 def assert_round_trip(words: str) -> None:
-    mail = write(summarise(PROMPTS.guide("sygemeldt"), [Utterance("u", "kan", 0, 0, "heard", words)]), PROMPTS)
+    said = [Utterance("u", "kan", 0, 0, "heard", words)]
+    mail = write(summarise(SHORT, said, PROMPTS.vocabulary), PROMPTS, {"pages": b"%PDF"})
     message = read_back(built(mail))
     assert not message.defects
     assert set(message.keys()) == HEADERS

@@ -237,8 +237,22 @@ def test_the_newest_mail_is_shown_and_the_others_can_be_chosen(client: FlaskClie
 def test_the_body_of_a_mail_can_neither_run_nor_load_anything(client: FlaskClient, mails: list[EmailMessage]) -> None:
     mails.append(mail())
     policy = client.get("/mails/1/html").headers["Content-Security-Policy"]
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'self'"
     assert 'sandbox="allow-same-origin"' in client.get("/mails/1").text
+
+
+def test_the_pictures_of_a_mail_are_shown_in_their_places(client: FlaskClient, mails: list[EmailMessage]) -> None:
+    message = mail(ark_pdf=("application/pdf", b"%PDF"))
+    page = message.get_body(("html",))
+    page.set_content('<p><img src="cid:a@x"><img src="cid:b@x"></p>', subtype="html")
+    for name in "ab":
+        page.add_related(name.encode(), "image", "png", cid=f"<{name}@x>")
+    mails.append(message)
+    assert '<img src="/mails/1/pictures/0"><img src="/mails/1/pictures/1">' in client.get("/mails/1/html").text
+    shown = client.get("/mails/1/pictures/1")
+    assert (shown.data, shown.mimetype) == (b"b", "image/png")
+    assert client.get("/mails/1/pictures/2").status_code == 404
+    assert client.get("/mails/1").text.count("<li><a") == 1, "a picture is not an attachment"
 
 
 def test_attachments_open_or_play(client: FlaskClient, mails: list[EmailMessage]) -> None:

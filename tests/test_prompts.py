@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import product
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -20,9 +21,10 @@ from voice.dialogue.engine import respond
 from voice.dialogue.events import WordsHeard
 from voice.dialogue.session import Place, Session
 from voice.errors import PromptError
-from voice.prompts import MAIL, PHRASES, WORDS, Prompts
+from voice.prompts import Prompts, Reading, Sheet
+from voice.required import MAIL, PHRASES, WORDS
 from voice.summary import Utterance, summarise
-from voice.summary.mail import write
+from voice.summary.mail import Form, write
 
 Change = Callable[[str], str]
 QUESTION = '\n[[question]]\nid = "{}"\nlabel = "Mere"\nask = "Mere?"\nagain = "Mere?"\nhelp = "Sig mere."\n'
@@ -147,6 +149,14 @@ RULES: list[tuple[str, Change, str, str]] = [
     ("phrases.toml", swap("[mail]", '[mail]\nsubjekt = "Til dig"'), "mail.subjekt", UNKNOWN),
     # a group
     ("phrases.toml", set_to("id", '"Før"'), "group 1.id", f"'Før' {SMALL}"),
+    ("phrases.toml", drop("illness = ["), "words.illness", "is missing"),
+    ("phrases.toml", set_to("fillers", '["Øh"]'), "words.fillers", "'Øh' must be small letters"),
+    ("phrases.toml", set_to("doubles", '["jeg*"]'), "words.doubles", "'jeg*' must be small letters"),
+    ("phrases.toml", swap('"kræft"]', '"*"]'), "words.illness", "'*' must be small letters with * before or after"),
+    ("phrases.toml", set_to("listen", '"Lyt."'), "mail.listen", "must hold {file}"),
+    ("phrases.toml", set_to("part", '"Del {file}"'), "mail.part", "must hold {number}"),
+    ("phrases.toml", set_to("subject", '"Til {navn}"'), "mail.subject", "holds a placeholder"),
+    ("phrases.toml", set_to("file", '"../Til dig"'), "mail.file", "must be letters, digits, spaces and - only, as it names files"),
     ("phrases.toml", drop('id = "efter"'), "group 2.id", "is missing"),
     ("phrases.toml", drop("menu"), "group foer.menu", "is missing"),
     ("phrases.toml", set_to("menu", '"Før prøven"'), "group foer.menu", NOT_ENDED),
@@ -496,7 +506,7 @@ def test_every_text_of_the_mail_that_is_asked_for_can_come_to_be_read() -> None:
     prompts = replace(load(TEST_PROMPTS / "da"), mail=observed)
     hints = get_type_hints(Utterance)
     marks = {field.name: True for field in fields(Utterance) if hints[field.name] is bool}
-    heard = Utterance("u", "hvad", 1, 0, "heard", "jeg siger noget", **marks)
+    heard = Utterance("u", "hvad", 1, 0, "heard", "jeg siger kræft og 010190-1234", **marks)
     said = [
         [
             heard,
@@ -507,7 +517,9 @@ def test_every_text_of_the_mail_that_is_asked_for_can_come_to_be_read() -> None:
         [Utterance("u", "hvad", 1, 0, "failed"), Utterance("u", "er_det", 1, 1, "keyed", "no"), replace(heard, question="ukendt")],
         [replace(heard, question="vigtigst")],
     ]
-    for utterances in said:
-        for late in (False, True):
-            write(summarise(prompts.guide("lang"), utterances, late=late), prompts)
+    readings = (Reading("r", "Læs", "Det her."),)
+    forms: list[dict[Form, bytes | None]] = [{}, {"pages": b"%PDF", "sound": b"ID3"}, {"pages": None, "sound": None}]
+    for utterances, late, sheet, attached in product([*said, []], (False, True), get_args(Sheet), forms):
+        guide = replace(prompts.guide("lang"), sheet=sheet, readings=readings)
+        write(summarise(guide, utterances, prompts.vocabulary, late=late), prompts, attached)
     assert sorted(observed.read) == sorted(MAIL)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.prompts import Guide, Prompt, Question
-from voice.summary import Section, Utterance, summarise
+from voice.prompts import Guide, Prompt, Question, Vocabulary
+from voice.summary import Section, Summary, Utterance, summarise
 from voice.summary.words import tidy
 
 SAID = Prompt("x", "Hvad?")
@@ -20,9 +20,11 @@ GUIDE = Guide(
     menu=SAID,
     intro=SAID,
     questions=tuple(
-        Question(id=name, kind="spoken", label=name.title(), count=SAID, ask=(SAID,), help=SAID, important=name == "c") for name in "abc"
+        Question(id=name, kind="spoken", label=name.title(), count=SAID, ask=(SAID,), help=SAID, important=name == "c", show=name != "b")
+        for name in "abc"
     ),
 )
+WORDS = Vocabulary(fillers=("øh",), doubles=("jeg",), illness=("*gigt",))
 
 # No digits: a personal number is masked, and that has tests of its own.
 text = st.text(st.characters(exclude_categories=("Nd",)))
@@ -39,11 +41,15 @@ def heard(text: str, take: int = 0, order: int = 0, *, question: str = "a", unsu
 
 
 def section_of(utterances: Iterable[Utterance]) -> Section:
-    return summarise(GUIDE, utterances).sections[0]
+    return summed(utterances).sections[0]
+
+
+def summed(utterances: Iterable[Utterance], *, late: bool = False) -> Summary:
+    return summarise(GUIDE, utterances, WORDS, late=late)
 
 
 def test_every_question_has_its_section_in_the_guides_order() -> None:
-    summary = summarise(GUIDE, [heard("sidst", question="c"), heard("først")])
+    summary = summed([heard("sidst", question="c"), heard("først")])
     assert [(section.label, section.words, section.status) for section in summary.sections] == [
         ("A", "Først.", "answered"),
         ("B", "", "not_answered"),
@@ -104,9 +110,7 @@ def test_a_keyed_answer_can_only_be_yes_or_no() -> None:
 
 
 def test_answers_to_questions_that_are_gone_stand_at_the_end() -> None:
-    summary = summarise(
-        GUIDE, [heard("bevaret", question="gone"), Utterance("u", "quiet", 0, 0, "silent"), Utterance("u", "lost", 0, 0, "failed")]
-    )
+    summary = summed([heard("bevaret", question="gone"), Utterance("u", "quiet", 0, 0, "silent"), Utterance("u", "lost", 0, 0, "failed")])
     assert [(section.label, section.words, section.status) for section in summary.sections[3:]] == [
         ("", "Bevaret.", "answered"),
         ("", "", "failed"),
@@ -114,16 +118,31 @@ def test_answers_to_questions_that_are_gone_stand_at_the_end() -> None:
 
 
 def test_a_late_summary_holds_only_what_has_words() -> None:
-    summary = summarise(
-        GUIDE, [heard("sent", question="b"), Utterance("u", "a", 0, 0, "failed"), Utterance("u", "z", 0, 0, "failed")], late=True
-    )
+    summary = summed([heard("sent", question="b"), Utterance("u", "a", 0, 0, "failed"), Utterance("u", "z", 0, 0, "failed")], late=True)
     assert [section.words for section in summary.sections] == ["Sent."]
     assert summary.late
 
 
+def test_an_answer_that_tells_an_illness_is_never_shown() -> None:
+    def shown(words: str) -> list[tuple[bool, bool]]:
+        return [(section.illness, section.show) for section in summed([heard(words)]).sections]
+
+    assert shown("det er leddegigt") == [(True, False), (False, False), (False, True)]
+    assert shown("det er tungt") == [(False, True), (False, False), (False, True)]
+
+
+def test_a_masked_number_is_told_of() -> None:
+    assert section_of([heard("010190-1234")]).masked
+    assert not section_of([heard("20123456")]).masked
+
+
+def test_a_new_take_of_nothing_but_fillers_leaves_the_old_answer() -> None:
+    assert section_of([heard("jeg jeg kan løfte"), heard("øh, øh", take=1)]).words == "Jeg kan løfte."
+
+
 @given(st.lists(utterance, max_size=12))
 def test_every_word_of_the_last_take_that_holds_any_is_kept_in_order(utterances: list[Utterance]) -> None:
-    sections = {section.label: section for section in summarise(GUIDE, utterances).sections}
+    sections = {section.label: section for section in summed(utterances).sections}
     for question in GUIDE.questions:
         speaking = [each for each in utterances if each.question == question.id and tidy(each.text)]
         last = max((each.take for each in speaking), default=None)
@@ -138,12 +157,12 @@ def test_the_order_in_which_transcripts_arrive_changes_nothing(both: tuple[list[
     arrived, later = ([each for each in some if each.question != "z"] for some in both)
     places = [(each.question, each.take, each.order) for each in arrived]
     if len(set(places)) == len(places):
-        assert summarise(GUIDE, arrived) == summarise(GUIDE, later)
+        assert summed(arrived) == summed(later)
 
 
 @given(st.lists(utterance, max_size=8))
 def test_a_late_summary_is_the_whole_one_without_its_empty_sections(utterances: list[Utterance]) -> None:
-    whole, late = summarise(GUIDE, utterances), summarise(GUIDE, utterances, late=True)
+    whole, late = summed(utterances), summed(utterances, late=True)
     assert late.sections == tuple(section for section in whole.sections if section.status == "answered")
 
 

@@ -69,7 +69,7 @@ def heard(recording: str, question: str = "hvad", order: int = 0) -> Utterance:
 
 
 def summary(*utterances: Utterance) -> Summary:
-    return summarise(GUIDE, utterances)
+    return summarise(GUIDE, utterances, PROMPTS.vocabulary)
 
 
 def one_answer(recording: bytes, voice=mute) -> bytes:

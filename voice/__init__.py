@@ -7,7 +7,7 @@ One way down, checked by ``tests/test_architecture.py``::
 
     __main__  >  local  >  serving  >  app | migrations | processes | check  >  telephony | jobs  >  calls  >  preparations
       >  delivery | directory  >  provider | summary | queue | store | vault  >  speech  >  liveness | schema
-      >  dialogue  >  content  >  prompts  >  tables  >  config  >  errors
+      >  dialogue  >  content  >  prompts | required  >  tables  >  config  >  errors
 
 ``exchange`` stands beside: a telephone exchange on this machine that obeys TwiML as Twilio does.
 """

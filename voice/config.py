@@ -63,6 +63,8 @@ class Config:
     withheld_per_hour: int = 20  # from all withheld numbers together
     calls_at_once: int = 40
     minutes_per_day: int = 2000  # of all calls together
+    attach_pdf: bool = True  # the pages
+    attach_sound: bool = True
     shared_numbers: tuple[str, ...] = ()  # numbers of many people: without the caps for one number
 
     @property
@@ -94,6 +96,8 @@ class Config:
             resume_window=read.number("RESUME_WINDOW", default=30, low=0, high=240),
             summary_to=read.address("SUMMARY_TO", mend="the one address that every preparation goes to during the trial"),
             menu_words=read.flag("MENU_WORDS", default="1"),
+            attach_pdf=read.flag("ATTACH_PDF", default="1"),
+            attach_sound=read.flag("ATTACH_SOUND", default="1"),
             operator_phone=read.digits("OPERATOR_PHONE"),
             guide_numbers=read.pairs("GUIDE_NUMBERS", r"[a-z][a-z0-9_]{0,39}", "guide, such as +4520123456=leder"),
             language_numbers=read.pairs("LANGUAGE_NUMBERS", r"[a-z]{2,3}", "language, such as +4520123456=da"),

@@ -2,30 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import get_args
 
 from voice.errors import PromptError
-from voice.prompts import (
-    MAIL,
-    MAX_OPTIONS,
-    MAX_QUESTIONS,
-    PHRASES,
-    SHARED,
-    WHOLE,
-    WORDS,
-    Group,
-    Guide,
-    Kind,
-    Pictogram,
-    Prompt,
-    Prompts,
-    Question,
-    Reading,
-    Sheet,
-    as_heard,
-)
+from voice.prompts import Group, Guide, Kind, Pictogram, Prompt, Prompts, Question, Reading, Sheet, Vocabulary, as_heard
+from voice.required import MAIL, MAX_OPTIONS, MAX_QUESTIONS, PHRASES, SHARED, SHEET, WHOLE, WORDS
 from voice.tables import Table, is_id
 
 
@@ -46,8 +29,10 @@ def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
         for name, texts in ((name, shared.texts(f"phrases.{name}", at_most=tries)) for name, tries in PHRASES.items())
     }
     words = {name: shared.texts(f"words.{name}", spoken=False) for name in WORDS}
-    numbers = shared.texts("words.numbers", spoken=False)
+    vocabulary = _vocabulary(shared)
+    numbers = vocabulary.numbers
     mail = {name: shared.text(f"mail.{name}") for name in MAIL}
+    sheet = {name: shared.text(f"sheet.{name}") for name in SHEET}
     groups = tuple(_group(row) for row in shared.tables("group"))
     order, locale, voice = shared.number("language.order"), shared.text("language.locale"), shared.text("language.voice")
     if locale and not re.fullmatch(r"[a-z]{2,3}-[A-Z]{2}", locale):
@@ -61,6 +46,11 @@ def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
             places = ("{number}", "{total}") if name == "count" else ()
             if re.search("[{}]", _filled(wording.text, "", "") if places else wording.text) or not all(p in wording.text for p in places):
                 shared.wrong(f"phrases.{name}", "must hold {number} and {total}" if places else "holds a placeholder")
+    for name, text in mail.items():
+        if set(re.findall("{[^}]*}?|}", text)) != ({MAIL[name]} if MAIL[name] and text else set()):
+            shared.wrong(f"mail.{name}", f"must hold {MAIL[name]}" if MAIL[name] else "holds a placeholder")
+    if mail["file"] and not re.fullmatch(r"\w[\w -]*", mail["file"]):
+        shared.wrong("mail.file", "must be letters, digits, spaces and - only, as it names files")
     if numbers and len(numbers) < MAX_QUESTIONS:
         shared.wrong("words.numbers", f"needs the number words from one to {MAX_QUESTIONS}")
     spoken = {**words, **{f"group {group.id}": group.words for group in groups}}
@@ -83,8 +73,18 @@ def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
     for group in offered:
         if (count_of := sum(guide.group == group.id for guide in guides)) > MAX_OPTIONS:
             shared.wrong("group", f"{count_of} guides in the group {group.id!r} make a menu of more than {MAX_OPTIONS} options")
-    prompts = Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers, order, locale, voice)
+    prompts = Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers, vocabulary, sheet, order, locale, voice)
     return prompts, problems
+
+
+def _vocabulary(shared: Table) -> Vocabulary:
+    lists = {field.name: shared.texts(f"words.{field.name}", spoken=False) for field in fields(Vocabulary)}
+    for name, words in lists.items():
+        for word in words:
+            plain = word.strip("*") if name == "illness" else word
+            if not plain or plain != as_heard(plain):
+                shared.wrong(f"words.{name}", f"{word!r} must be small letters" + " with * before or after" * (name == "illness"))
+    return Vocabulary(**lists)
 
 
 def _group(row: Table) -> Group:
@@ -147,6 +147,7 @@ def _reading(row: Table) -> Reading:
         title=row.text("title"),
         text=row.text("text", spoken=True),
         pictogram=row.choice("pictogram", get_args(Pictogram), default="talk"),
+        show=row.flag("show"),
         covers=row.texts("covers", spoken=False, default=()),
         source=row.text("source", default=""),
     )

@@ -24,6 +24,13 @@ def build_message(mail: MailText, *, to: str, sender: str, preparation_id: str, 
     """One mail to one recipient. The same arguments give the same bytes, and the same preparation and number the same Message-ID,
     so that a mail that is sent twice shows as one.
 
+    ::
+
+        mixed ── alternative ── text/plain
+          │           └──────── related ── text/html
+          │                        └────── the page's pictures
+          └───── the attachments
+
     ``date`` knows its time zone. Raises a permanent DeliveryError when a field cannot stand in a mail.
     """
     fingerprint = sha256(f"{preparation_id}/{message_number}".encode()).hexdigest()[:32]
@@ -31,7 +38,16 @@ def build_message(mail: MailText, *, to: str, sender: str, preparation_id: str, 
     # The content first, as it would take Content-Language into its first part. Seven bits and short lines pass every relay.
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    message.set_boundary(f"=_{fingerprint}")  # no chance in it, and "=_" cannot stand in quoted-printable text
+    page = message.get_body(("html",))
+    assert page is not None
+    for picture in mail.pictures:
+        page.add_related(picture.png, "image", "png", cid=f"<{picture.content_id}>", disposition="inline")
+    for attachment in mail.attachments:
+        kind, _, subtype = attachment.mimetype.partition("/")
+        message.add_attachment(attachment.content, kind, subtype, filename=attachment.name)
+    # No chance in the boundaries, and none begins as another does; "=_" cannot stand in quoted-printable or base64 text.
+    for place, part in enumerate(part for part in message.walk() if part.is_multipart()):
+        part.set_boundary(f"=_{place}_{fingerprint}")
     try:
         author = _address(sender, mail.sender_name)
         message["From"] = author

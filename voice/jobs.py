@@ -7,6 +7,7 @@
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -25,8 +26,11 @@ from voice.provider import Provider
 from voice.queue import Job, Queue
 from voice.speech import Transcriber, Transcript
 from voice.speech.audio import check_recording
-from voice.summary import Utterance, summarise
-from voice.summary.mail import write
+from voice.speech.recordings import human_voices
+from voice.speech.sounds import VOICES, prompt_keys
+from voice.summary import Summary, Utterance, mail, sheet, sound, summarise
+
+log = logging.getLogger(__name__)
 
 
 class Jobs:
@@ -53,6 +57,7 @@ class Jobs:
         self._keyring = keyring
         self._send_mail = send
         self._clock = clock
+        self._people = human_voices(config.prompts_dir, prompts.languages)
         self._preparations = Preparations(queue, clock)
 
     def table(self) -> Mapping[str, Job]:
@@ -113,14 +118,13 @@ class Jobs:
         if row is None:
             return
         prompts = self._prompts.speaking(row.language)
-        summary = summarise(
-            _guide(prompts, row.guide), [self._heard(row, one, order) for order, one in enumerate(said)], late=bool(row.late_of)
-        )
+        heard = [self._heard(row, one, order) for order, one in enumerate(said)]
+        summary = summarise(_guide(prompts, row.guide), heard, prompts.vocabulary, late=bool(row.late_of))
         if row.late_of and not summary.sections:
             self._mark(preparation, status="empty")
             return
         message = build_message(
-            write(summary, prompts),
+            mail.write(summary, prompts, self._forms(summary, prompts)),
             to=self._config.summary_to,
             sender=self._config.mail_from,
             preparation_id=preparation,
@@ -129,6 +133,31 @@ class Jobs:
         )
         self._send_mail(message)
         self._mark(preparation, status="sent", sent_at=self._clock())
+
+    def _forms(self, summary: Summary, prompts: Prompts) -> dict[mail.Form, bytes | None]:
+        """The pages and the sound as far as they are wanted. One that cannot be made must not hold the words: the mail says so."""
+        wanted: dict[mail.Form, Callable[[], bytes]] = {}
+        if self._config.attach_pdf:
+            wanted["pages"] = lambda: sheet.write(summary, prompts)
+        if self._config.attach_sound:
+            wanted["sound"] = lambda: sound.write(summary, prompts, self._voice, self._recordings(summary))
+        made: dict[mail.Form, bytes | None] = dict.fromkeys(wanted)
+        for form, make in wanted.items():
+            try:
+                made[form] = make()
+            except Exception as error:  # whatever it is; its text may hold what was said
+                log.error("a mail goes without its %s: %s", form, type(error).__name__)
+        return made
+
+    def _voice(self, prompt: Prompt) -> bytes | None:
+        keys = prompt_keys(prompt, VOICES[self._config.speech_voice], self._people)
+        with store.reading(self._engine) as look:
+            return next(filter(None, (store.sound(look, key) for key in keys)), None)
+
+    def _recordings(self, summary: Summary) -> dict[str, bytes]:
+        """The sound of every answer as far as it came."""
+        rows = [self._utterance(recording) for section in summary.sections for recording in section.recordings]
+        return {row.id: self._open(row, row.preparation, "sound") for row in rows if row is not None and row.sound_sealed}
 
     def _heard(self, preparation: Row[Any], row: Row[Any], order: int) -> Utterance:
         if row.status not in ("heard", "keyed"):

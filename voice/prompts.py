@@ -43,96 +43,6 @@ Pictogram = Literal[
     "write",
 ]
 
-# Each phrase of the engine and the mail, and how many wordings it may have (more than one: first, second, third try).
-PHRASES = {
-    "language": 1,  # this language as an option, before its key
-    "welcome": 1,
-    "consent": 3,
-    "explain_consent": 1,
-    "explain_menu": 1,
-    "no_consent": 1,
-    "own_phone": 3,
-    "resume": 3,
-    "resumed": 1,
-    "choose": 3,
-    "press": 9,
-    "how_to_talk": 1,
-    "two_keys": 1,
-    "count": 1,
-    "no_input": 2,
-    "no_match": 3,
-    "saved_first": 1,
-    "saved": 1,
-    "again": 1,
-    "say_more": 1,
-    "still_there": 1,
-    "go_on": 1,
-    "skipped": 1,
-    "stop": 3,
-    "onward": 3,
-    "help_example": 1,
-    "help_skip": 1,
-    "help_explain": 1,
-    "help_slower": 1,
-    "help_faster": 1,
-    "help_more": 1,
-    "more_before": 1,
-    "more_person": 1,
-    "more_leave": 1,
-    "more_delete": 1,
-    "leave_stop": 1,
-    "leave_other": 1,
-    "leave_back": 1,
-    "delete": 3,
-    "deleted": 1,
-    "slower": 1,
-    "faster": 1,
-    "person": 1,
-    "digits": 10,
-    "crisis": 3,  # all are said
-    "goodbye": 1,
-    "goodbye_stopped": 1,
-    "goodbye_listener": 1,
-    "goodbye_silent": 1,
-    "goodbye_no_answers": 1,
-    "too_long": 1,
-    "sorry": 1,
-    "busy": 1,
-    "closed": 1,
-    "sound_opening": 1,  # these are never said in a call: they announce what stands in the preparation's sound
-    "sound_questions": 1,
-    "sound_part": 9,  # MAX_QUESTIONS
-    "sound_other": 1,
-    "sound_yes": 1,
-    "sound_no": 1,
-    "sound_unheard": 1,
-    "sound_end": 1,
-}
-SHARED = ("phrases.toml", "read.toml", "wording.toml", "points.toml")  # the files of a language that are no guides
-WHOLE = ("press", "digits", "sound_part")  # these are lists of things, not tries: every wording must be there
-WORDS = ("yes", "no", "again", "onward", "help")  # what a caller may say to a menu
-MAIL = (
-    "sender",
-    "subject",
-    "intro",
-    "machine",
-    "not_answered",
-    "not_heard",
-    "failed",
-    "incomplete",
-    "unsure",
-    "foreign",
-    "typed",
-    "yes",
-    "no",
-    "late",
-    "important",
-    "other",
-    "automatic",
-)
-MAX_QUESTIONS = 9
-MAX_OPTIONS = 4  # in one menu
-
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -174,6 +84,7 @@ class Reading:
     title: str
     text: str
     pictogram: Pictogram = "talk"
+    show: bool = False  # it stands on the page to show, with room to write, or in a frame if it states the law
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that it states
     groups: tuple[str, ...] = ()  # those whose guides tell it, when it is no guide's own
@@ -214,6 +125,20 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Words of the language that the summary needs to know, in small letters."""
+
+    numbers: tuple[str, ...] = ()  # from one
+    fillers: tuple[str, ...] = ()  # sounds made while thinking: they may go
+    doubles: tuple[str, ...] = ()  # small words that are said twice by a stumble: one of them may go
+    illness: tuple[str, ...] = ()  # what nobody need tell at work; ``*`` stands for any letters
+
+    def number(self, value: int) -> str:
+        """The number as it is said: in words as far as they are known."""
+        return self.numbers[value - 1] if 1 <= value <= len(self.numbers) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
 class Prompts:
     """Everything in one language. Iterating gives every Prompt that can be said in it, each once."""
 
@@ -225,6 +150,8 @@ class Prompts:
     guides: tuple[Guide, ...]
     operator_phone: str = ""  # digits; read aloud to callers who want to talk to a person
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of each phrase
+    vocabulary: Vocabulary = Vocabulary()
+    sheet: Mapping[str, str] = field(default_factory=dict)  # the texts of the pages to print
     order: int = 0  # the language's place among the line's
     locale: str = ""  # the language with its country, which is how telephone providers name it: "da-DK"
     voice: str = ""  # the provider's voice that reads what has no sound yet

@@ -47,10 +47,11 @@ def _all(prompts: Prompts) -> Iterator[Line]:
     for name, wordings in prompts.phrases.items():
         for wording in wordings:
             # "count" is a template; each question has its own, filled in
-            text = re.sub(r"\{\w*\} ?", "", wording.text) if name == "count" else wording.text
+            text = _unfilled(wording.text) if name == "count" else wording.text
             yield Line(file, f"phrases.{name}", "", text, "said", wording.id)
-    for name, text in prompts.mail.items():
-        yield Line(file, f"mail.{name}", "", text, "read" if text.endswith(".") else "label")
+    for table, texts in (("mail", prompts.mail), ("sheet", prompts.sheet)):
+        for name, text in texts.items():
+            yield Line(file, f"{table}.{name}", "", _unfilled(text), "read" if text.endswith(".") else "label")
     for group in prompts.groups:
         yield Line(file, f"group {group.id}", "menu", group.menu.text, "said", group.menu.id)
     shared = {reading.id: reading for guide in prompts.guides for reading in guide.readings if reading.groups}
@@ -58,6 +59,10 @@ def _all(prompts: Prompts) -> Iterator[Line]:
         yield from _reading(file_of(prompts, "read"), reading)
     for guide in prompts.guides:
         yield from _guide(file_of(prompts, guide.id), guide)
+
+
+def _unfilled(template: str) -> str:
+    return re.sub(r"\{\w*\} ?", "", template)
 
 
 def _guide(file: str, guide: Guide) -> Iterator[Line]:

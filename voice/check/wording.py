@@ -33,7 +33,7 @@ def long_prompt(line: Line, _language: Language) -> Iterator[str]:
 
 
 def digits(line: Line, _language: Language) -> Iterator[str]:
-    if found := re.findall(r"\d+", line.text):
+    if line.heard and (found := re.findall(r"\d+", line.text)):  # what is read may be dialled
         yield f"{', '.join(found)} is written with digits: write it as it is said"
 
 

@@ -55,7 +55,8 @@ def as_text(mail: EmailMessage) -> str:
     """The mail as one reads it."""
     head = "\n".join(f"{name}: {mail[name]}" for name in ("From", "To", "Subject", "Date", "Message-ID"))
     body = mail.get_body(("plain",))
-    return f"{head}\n\n{body.get_content() if body else ''}"
+    files = (f"{part.get_filename()} ({len(part.get_payload(decode=True)) // 1000} kB)" for part in mail.iter_attachments())
+    return "\n".join((head, *(f"Attached: {file}" for file in files), "", body.get_content() if body else ""))
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from voice.prompts import Guide, Pictogram, Question, Reading, Sheet
-from voice.summary.words import tidy
+from voice.prompts import Guide, Pictogram, Question, Reading, Sheet, Vocabulary
+from voice.summary.words import MASK, tells_illness, tidy
 
 Status = Literal["answered", "not_answered", "not_heard", "failed"]
 
@@ -47,9 +47,11 @@ class Section:
     foreign: bool  # some of it was said in another language
     typed: bool  # some of the words were typed, not spoken
     incomplete: bool  # the words stand, but a part could not be heard
+    masked: bool  # the words held a personal number, of which the end is hidden
+    illness: bool  # the words tell of an illness, which nobody may ask for: they are for the caller alone
     important: bool
     pictogram: Pictogram
-    show: bool  # it belongs on the page to show at the talk
+    show: bool  # it belongs on the page to show at the talk; never if it tells of an illness
     recordings: tuple[str, ...]  # ids of the utterances to hear for this answer, in order
 
 
@@ -65,7 +67,7 @@ class Summary:
     late: bool
 
 
-def summarise(guide: Guide, utterances: Iterable[Utterance], *, late: bool = False) -> Summary:
+def summarise(guide: Guide, utterances: Iterable[Utterance], vocabulary: Vocabulary, *, late: bool = False) -> Summary:
     """Put the answers in the guide's order. With ``late``, only the questions that have words.
 
     Answers to a question that the guide no longer has (it changed while the caller spoke) stand at the end.
@@ -73,17 +75,21 @@ def summarise(guide: Guide, utterances: Iterable[Utterance], *, late: bool = Fal
     said: dict[str, list[Utterance]] = {}
     for utterance in utterances:
         said.setdefault(utterance.question, []).append(utterance)
-    asked = [_section(said.pop(question.id, ()), number, question.id, question) for number, question in enumerate(guide.questions, 1)]
-    strays = [stray for stray in (_section(said[name], 0, name) for name in said) if stray.status in ("answered", "failed")]
+    asked = [
+        _section(said.pop(question.id, ()), vocabulary, number, question.id, question) for number, question in enumerate(guide.questions, 1)
+    ]
+    strays = [stray for stray in (_section(said[name], vocabulary, 0, name) for name in said) if stray.status in ("answered", "failed")]
     sections = asked + [replace(stray, number=number) for number, stray in enumerate(strays, len(asked) + 1)]
     shown = tuple(section for section in sections if section.status == "answered" or not late)
     return Summary(guide.id, guide.title, guide.sheet, shown, guide.readings, late)
 
 
-def _section(utterances: Sequence[Utterance], number: int, name: str, question: Question | None = None) -> Section:
+def _section(utterances: Sequence[Utterance], vocabulary: Vocabulary, number: int, name: str, question: Question | None = None) -> Section:
     """One answer. The last take that holds words or a key stands: who begins again and says nothing loses nothing."""
     spoken = [
-        utterance for utterance in utterances if utterance.status in ("heard", "keyed") and (tidy(utterance.text) or utterance.foreign)
+        utterance
+        for utterance in utterances
+        if utterance.status in ("heard", "keyed") and (tidy(utterance.text, vocabulary) or utterance.foreign)
     ]
     take = max((utterance.take for utterance in spoken), default=0)
     standing = sorted((utterance for utterance in spoken if utterance.take == take), key=lambda utterance: utterance.order)
@@ -91,19 +97,23 @@ def _section(utterances: Sequence[Utterance], number: int, name: str, question: 
     failed = any(utterance.status == "failed" and utterance.take >= take for utterance in utterances)
     status: Status = "answered" if standing else "failed" if failed else "not_heard" if utterances else "not_answered"
     later = [utterance for utterance in utterances if utterance.take >= take and utterance.status != "keyed"]
+    words = " ".join(filter(None, (tidy(utterance.text, vocabulary) for utterance in standing if utterance.status == "heard")))
+    illness = tells_illness(words, vocabulary)
     return Section(
         number=number,
         question=name,
         label=question.label if question else "",
-        words=" ".join(filter(None, (tidy(utterance.text) for utterance in standing if utterance.status == "heard"))),
+        words=words,
         choice=next((utterance.text for utterance in reversed(standing) if utterance.status == "keyed"), ""),
         status=status,
         unsure=any(utterance.unsure for utterance in standing),
         foreign=any(utterance.foreign for utterance in standing),
         typed=any(utterance.typed for utterance in standing),
         incomplete=status == "answered" and failed,
+        masked=MASK in words,
+        illness=illness,
         important=question is not None and question.important,
         pictogram=question.pictogram if question else "talk",
-        show=question is not None and question.show,
+        show=question is not None and question.show and not illness,
         recordings=tuple(utterance.id for utterance in sorted(later, key=lambda utterance: (utterance.take, utterance.order))),
     )

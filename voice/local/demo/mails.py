@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from flask import Blueprint, Response, abort, render_template, send_file
+from flask import Blueprint, Response, abort, render_template, send_file, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from voice.speech.models import is_poor
 
-# What stands in a mail may look as it likes, and neither run, load nor send anything.
-MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+# What stands in a mail may look as it likes and show its own pictures; it may neither run, fetch nor send anything.
+MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'self'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,17 @@ def create_blueprint(mails: Sequence[EmailMessage], whisper_model: str) -> Bluep
 
     @blueprint.get("/<int:number>/html")
     def html(number: int) -> Response:
-        return Response(_body(mail(number), "html"), mimetype="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
+        body = _body(mail(number), "html")
+        for place, picture in enumerate(_pictures(mail(number))):
+            body = body.replace(f"cid:{picture['Content-ID'].strip('<>')}", url_for("mails.picture", number=number, place=place))
+        return Response(body, mimetype="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
+
+    @blueprint.get("/<int:number>/pictures/<int:place>")
+    def picture(number: int, place: int) -> Response:
+        found = _pictures(mail(number))
+        if place >= len(found):
+            abort(404)
+        return Response(found[place].get_content(), mimetype=found[place].get_content_type())
 
     @blueprint.get("/<int:number>/attachments/<int:place>")
     def attachment(number: int, place: int) -> BaseResponse:
@@ -90,6 +100,11 @@ def _shown(mail: EmailMessage) -> dict[str, object]:
 def _body(mail: EmailMessage, kind: str) -> str:
     part = mail.get_body((kind,))
     return part.get_content() if part else ""
+
+
+def _pictures(mail: EmailMessage) -> list[EmailMessage]:
+    """What the page shows by Content-ID."""
+    return [part for part in mail.walk() if part.get_content_maintype() == "image" and part["Content-ID"]]
 
 
 def _attachments(mail: EmailMessage) -> list[Attachment]:
