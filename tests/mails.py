@@ -10,7 +10,7 @@ from voice.summary import summarise
 from voice.summary.mail import write
 from voice.summary.words import tidy
 
-NOTES = ("not_answered", "not_heard", "failed", "incomplete", "unsure", "typed")
+NOTES = ("not_answered", "not_heard", "failed", "incomplete", "unsure", "foreign", "typed")
 
 
 def answers(mail: EmailMessage, prompts: Prompts) -> dict[str, str]:
