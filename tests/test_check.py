@@ -155,6 +155,13 @@ def test_a_right_may_name_what_must_not_be_asked(real: Path) -> None:
     assert in_writing(real) == []
 
 
+def test_a_number_to_dial_is_written_with_digits_where_it_is_read(real: Path) -> None:
+    alter(real, "read.toml", ask("ring", "text", '"Ring 112."'))
+    assert in_writing(real) == []
+    alter(real, "phrases.toml", swap("Er nogen i fare, så ring et et to.", "Er nogen i fare, så ring 112."))
+    assert in_writing(real) == ["da/phrases.toml: phrases.crisis: 112 is written with digits: write it as it is said"]
+
+
 def test_a_folder_that_says_nothing_of_its_language_is_not_judged_by_its_words(real: Path) -> None:
     alter(real, "ondt.toml", ask("gaar", "ask", '"Hvad fejler du f.eks. i 20 teams?"'))
     assert len(in_writing(real)) == 4

@@ -67,7 +67,7 @@ def test_the_text_reads_well_alone() -> None:
     assert mail.text == "\n\n".join(
         (
             f"{GUIDE.title}",
-            f"{PHRASES['intro']}\nMaskinen har skrevet det ned. Den kan høre forkert.",
+            f"{PHRASES['intro']}\nMaskinen har skrevet det ned. Den kan have hørt forkert.",
             "Lyt til “Til din samtale.mp3”. Så hører du det hele igen.\nPrint “Til din samtale.pdf”. Bed gerne en om hjælp til det.\n"
             "Tag siderne med. Vis side et frem. Resten er kun til dig.",
             f"Del otte\n★ {GUIDE.question('vigtigst').label}\nEn ny dato.\nLyt her: del otte.\n{PHRASES['unsure']}",
