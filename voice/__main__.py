@@ -1,13 +1,13 @@
 """The command line: ``samtaleklar COMMAND``, or ``python -m voice COMMAND``."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from voice import __doc__ as about
+from voice import logs
 from voice.config import ROOT, Config
 from voice.errors import ConfigError, PromptError, VoiceError
 
@@ -39,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("open", help="take calls again").set_defaults(run=_open)
     commands.add_parser("demo", help="try the whole product in the browser, with nothing but this machine").set_defaults(run=_demo)
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("voice").setLevel(logging.INFO)
+    logs.configure()
     try:
         return int(chosen.run(chosen) or 0)
     except (ConfigError, PromptError) as error:

@@ -72,7 +72,9 @@ class _FileLocks:
 class _AdvisoryLocks:
     def __init__(self, database_url: str) -> None:
         arguments = {**_CLIENT_KEEPALIVE, "options": _SERVER_KEEPALIVE, "connect_timeout": 5}
-        self._engine = sa.create_engine(database_url, poolclass=sa.pool.NullPool, connect_args=arguments, isolation_level="AUTOCOMMIT")
+        self._engine = sa.create_engine(
+            database_url, hide_parameters=True, poolclass=sa.pool.NullPool, connect_args=arguments, isolation_level="AUTOCOMMIT"
+        )
         self._held: sa.Connection | None = None
 
     def hold(self, worker: str) -> None:

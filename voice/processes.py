@@ -57,7 +57,7 @@ class Processes:
         now = time.monotonic()
         for name, process in list(self._running.items()):
             if process.poll() is not None:
-                log.warning("%s ended with %s; it is started again", name, process.returncode)
+                log.warning("%(process)s ended with %(code)d; it is started again", {"process": name, "code": process.returncode})
                 del self._running[name]
                 if now - self._born[name] > LIVED_WELL:
                     self._waits[name] = RESTART_AFTER

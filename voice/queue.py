@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from voice.liveness import Liveness, liveness
+from voice.logs import reason
 
 if TYPE_CHECKING:
     from dbos import DBOS
@@ -176,7 +177,7 @@ class Worker:
             try:
                 regular.run()
             except Exception as error:  # the next tick tries again
-                log.warning("%s failed: %s", name, _reason(error))
+                log.warning("regular %(job)s failed: %(error)s", {"job": name, "error": error})
 
         workflow = dbos.workflow(name=f"regular_{name}")(tick)
         return {"schedule_name": name, "workflow_fn": workflow, "schedule": regular.cron, "context": None}
@@ -200,20 +201,23 @@ class Worker:
             yield
 
     def _failed(self, job: Job, name: str, subject: str, key: str, attempt: int, error: Exception) -> None:
-        reason = _reason(error)
         last = attempt >= job.attempts or bool(getattr(error, "permanent", False))
-        log.warning("job %s attempt %d %s: %s", name, attempt, "gives up" if last else "failed", reason)
+        fields = {"job": name, "id": subject, "attempt": attempt, "error": error}
+        if last:
+            log.warning("job %(job)s of %(id)s gives up after attempt %(attempt)d: %(error)s", fields)
+        else:
+            log.warning("job %(job)s of %(id)s failed in attempt %(attempt)d: %(error)s", fields)
         while True:
             try:
                 with self._engine.begin() as connection:
                     if last:
-                        self._give_up(connection, f"{name}:{key}:{attempt}", name, subject, reason)
+                        self._give_up(connection, f"{name}:{key}:{attempt}", name, subject, reason(error))
                     else:
                         wait = min(job.cap, job.base * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
                         self._queue.enqueue(connection, name, subject, key=key, delay=wait, attempt=attempt + 1)
                 return
             except (sa.exc.DBAPIError, sa.exc.TimeoutError):  # the database is away: the failure must not be lost with it
-                log.warning("job %s: its failure could not be noted yet", name)
+                log.warning("job %(job)s: its failure could not be noted yet", {"job": name})
                 time.sleep(1.0)
 
     def _give_up(self, connection: Connection, job_id: str, name: str, subject: str, reason: str) -> None:
@@ -233,14 +237,14 @@ class Worker:
                     self._locks.forget(worker)
             self._bury_given_up(dbos)
         except Exception as error:  # the next one tries again, a second later
-            log.warning("the sweep failed: %s", _reason(error))
+            log.warning("the sweep failed: %(error)s", {"error": error})
 
     def _bury_given_up(self, dbos: "type[DBOS]") -> None:
         """What the engine itself has given up, because every worker died of it, is as dead as what we give up."""
         for workflow in dbos.list_workflows(status=["MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR"], name=WORKFLOW, load_output=False):
             if workflow.workflow_id not in self._buried and workflow.input:
                 name, subject, _key, _attempt = workflow.input["args"]
-                log.warning("job %s gives up: %s", name, workflow.status)
+                log.warning("job %(job)s of %(id)s gives up: %(state)s", {"job": name, "id": subject, "state": workflow.status})
                 with self._engine.begin() as connection:
                     self._give_up(connection, workflow.workflow_id, name, subject, workflow.status)
                 self._buried.add(workflow.workflow_id)
@@ -257,13 +261,3 @@ def _serializer() -> Any:
     from dbos import DBOSPortableJSONSerializer
 
     return DBOSPortableJSONSerializer()  # the default is pickle: whoever writes to the table could run code here
-
-
-def _reason(error: BaseException) -> str:
-    """Type and place, never the text: it may hold an address or a word."""
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    where = f" at {os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""  # noqa: PTH119
-    code = getattr(error, "code", "")
-    return f"{type(error).__name__}{f' {code}' if code else ''}{where}"

@@ -39,7 +39,7 @@ def _alone(database_url: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
         return
-    engine = sa.create_engine(database_url, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(database_url, hide_parameters=True, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         # Asked for again and again: who waits inside the database holds up the indexes that the other makes concurrently, for ever.
         while not connection.execute(sa.select(sa.func.pg_try_advisory_lock(_LOCK))).scalar_one():

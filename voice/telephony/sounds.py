@@ -48,7 +48,7 @@ class Sounds:
                 with store.reading(self.engine) as look:
                     self._known = store.sound_keys(look)
             except SQLAlchemyError as error:  # the caller must hear why nothing goes on, whatever voice says it
-                log.warning("the sounds could not be looked for: %s", type(error).__name__)
+                log.warning("the sounds could not be looked for: %(error)s", {"error": error})
             self._looked = time.monotonic()
 
 
