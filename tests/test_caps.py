@@ -226,7 +226,7 @@ def test_a_closed_line_says_so_to_everybody_and_an_open_one_does_not(
     said = ElementTree.fromstring(called.web.post("/calls", {"CallSid": called.sid}).text)
     assert [(verb.tag, verb.text) for verb in said] == [("Say", PROMPTS.phrase("closed").text), ("Hangup", None)]
     assert called.known == 1
-    reply = called.web.post("/calls/1", {"CallSid": goes_on, "Digits": "1"})
+    reply = called.web.post(called.web.address(goes_on, 1), {"CallSid": goes_on, "Digits": "1"})
     assert "Gather" in reply.text, "closing the line ended a call"
     assert main(["open"]) == 0
     assert capsys.readouterr().out == "The line is open.\n"
@@ -266,7 +266,7 @@ def test_a_number_leads_to_its_guide_and_every_other_to_the_menu(line: Make) -> 
     for to, guide in (("+4570999999", "mellem"), ("+4570999998", "kort"), ("+4570123456", ""), ("", ""), ("+4570999997", "")):
         called.rings(ONE, to)
         assert called.session.number_guide == guide
-        called.web.post("/calls/1", {"CallSid": called.sid, "Digits": "1"})
+        called.web.post(called.web.address(called.sid, 1), {"CallSid": called.sid, "Digits": "1"})
         assert (called.session.place, called.session.guide) == (("question", guide) if guide else ("moment", ""))
 
 

@@ -162,6 +162,8 @@ def test_the_defaults_are_what_the_readme_says() -> None:
         "CALLS_AT_ONCE": "40",
         "MINUTES_PER_DAY": "2000",
         "SHARED_NUMBERS": "none",
+        "TWILIO_WEBHOOK_KEY": "none",
+        "ACCESS_LOG": "0",
     }.items():
         assert told[name] == value
     assert {name for name, default in told.items() if not default} == set(REQUIRED)
@@ -196,6 +198,8 @@ GOOD: list[tuple[str, str, str, object]] = [
     ("TWILIO_AUTH_TOKEN", "one", "twilio_auth_tokens", ("one",)),
     ("TWILIO_AUTH_TOKEN", " new, old ", "twilio_auth_tokens", ("new", "old")),
     ("TWILIO_AUTH_TOKEN", "new,,old,", "twilio_auth_tokens", ("new", "old")),
+    ("TWILIO_WEBHOOK_KEY", "new, old", "twilio_webhook_keys", ("new", "old")),
+    ("ACCESS_LOG", "1", "access_log", True),
     ("PORT", "1", "port", 1),
     ("PORT", "65535", "port", 65535),
     ("ANSWER_SILENCE", "2", "answer_silence", 2),

@@ -215,7 +215,7 @@ def test_a_webhook_of_a_turn_that_has_not_come_yet_changes_nothing(phone: Phone)
     phone.at_question()
     asked = phone.session
     for turn in (asked.turn + 1, 50, 9999):
-        assert phone.post(f"/calls/{turn}", Digits="1").text == phone.replies[-1]
+        assert phone.post(phone.web.address(phone.sid, turn), Digits="1").text == phone.replies[-1]
     assert phone.session == asked
 
 
@@ -272,7 +272,12 @@ def test_after_the_end_nothing_changes_and_late_recordings_are_taken_in(web: Web
     assert phone.ends() == 204
     over, ended_at = phone.session, phone.call.ended_at
     assert over.over
-    for path, form in ((urls["key"], {"Digits": "1"}), (urls["wait"], {}), ("/calls", {}), (f"/calls/{over.turn}", {"Digits": "1"})):
+    for path, form in (
+        (urls["key"], {"Digits": "1"}),
+        (urls["wait"], {}),
+        ("/calls", {}),
+        (phone.web.address(phone.sid, over.turn), {"Digits": "1"}),
+    ):
         assert "Hangup" in [verb.tag for verb in danish(phone.post(path, **form))]
     assert phone.ends() == 204
     assert (phone.session, phone.call.ended_at) == (over, ended_at)
@@ -555,15 +560,15 @@ WRONG_PLACES += ["P.hvad.%D9%A1", "P." + "a" * 41 + ".1", "P.%00.1", "0P.hvad.1"
 @pytest.mark.parametrize("answer", WRONG_PLACES)
 def test_a_place_of_the_wrong_form_is_refused(phone: Phone, answer: str) -> None:
     phone.at_question()
-    path = phone.urls["news"].partition("?")[0]
-    assert phone.news(recording(), url=f"{path}?answer={answer.replace('P', phone.call.preparation)}") == 400
+    path = phone.urls["news"].partition("&")[0]
+    assert phone.news(recording(), url=f"{path}&answer={answer.replace('P', phone.call.preparation)}") == 400
     assert phone.answers == {}
 
 
 def test_a_recording_of_a_preparation_that_nobody_knows_is_refused_so_that_it_shows_at_the_provider(phone: Phone) -> None:
     phone.at_question()
-    path = phone.urls["news"].partition("?")[0]
-    assert phone.news(recording(), url=f"{path}?answer={PLACE}") == 404
+    path = phone.urls["news"].partition("&")[0]
+    assert phone.news(recording(), url=f"{path}&answer={PLACE}") == 404
     assert phone.answers == {}
 
 
@@ -682,8 +687,8 @@ def test_a_database_that_is_gone_is_heard_as_ring_again_later() -> None:
         (folder / "data").rename(folder / "away")
         phone = Phone(web)
         assert said(phone.post("/calls")) == phrase("busy")
-        assert said(phone.post("/calls/1", Digits="1")) == phrase("busy")
-        assert phone.news(recording(), url=NEWS) == 503
+        assert said(phone.post(web.address(phone.sid, 1), Digits="1")) == phrase("busy")
+        assert phone.news(recording(), url=f"{web.address(phone.sid, 1, '/recording')}&answer={PLACE}") == 503
         assert web.app.test_client().get("/healthz").status_code == 503
         (folder / "away").rename(folder / "data")
         phone.start()

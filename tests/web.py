@@ -13,6 +13,7 @@ from voice import store, vault
 from voice.app import create_app, ensure_worker_key
 from voice.config import Config
 from voice.migrations import migrate
+from voice.nonces import nonce
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "a-token-of-tests"
@@ -60,6 +61,10 @@ class Web:
         fields = {"AccountSid": ACCOUNT, "From": "+4520123456", "To": "+4570123456", **form}
         signature = self._validator.compute_signature(url, fields)
         return self.client.post(url.removeprefix(BASE), base_url=BASE, data=fields, headers={"X-Twilio-Signature": signature})
+
+    def address(self, call_sid: str, turn: int, news: str = "") -> str:
+        """Where that turn of that call is answered, as its TwiML says; with ``news`` a recording's address."""
+        return f"/calls/{turn}{news}?nonce={nonce(call_sid, turn, self.config.secrets)}"
 
     def close(self) -> None:
         self.engine.dispose()

@@ -9,11 +9,11 @@ from flask import Flask, Response
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from voice import store, vault
+from voice import logs, responses, store, vault
 from voice.calls import Calls
 from voice.config import Config
 from voice.content import load_all, load_line
-from voice.errors import PromptError
+from voice.errors import ConfigError, PromptError
 from voice.prompts import Prompts
 from voice.queue import Queue, Regular, Worker
 from voice.speech import sounds as speech_sounds
@@ -28,8 +28,13 @@ MAX_BODY = 16 * 1024  # bytes; a webhook has about one thousand
 
 def create_app(config: Config | None = None) -> Flask:
     """The web process: answers webhooks and serves prompts. It can seal what is said and never open it."""
-    config = config or Config.from_env()
+    if config is None:  # a server of its own, such as gunicorn, has asked for it
+        logs.configure()
+        config = Config.from_env()
     app = Flask(__name__, static_folder=None)
+    if app.debug:
+        raise ConfigError(["FLASK_DEBUG is set: leave it out, as the pages of debug mode show what callers said."])
+    responses.finish(app, https=config.public_base_url.startswith("https:"), access_log=config.access_log)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     engine = store.connect(config.database_url, wait=5, pool=8)
     prompts = load_line(config.prompts_dir, config.operator_phone)
@@ -39,7 +44,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["line"] = webhooks.Line(Calls(engine, Queue(engine), prompts, writer, config), writer)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(sounds.blueprint)
-    signature.guard(app, config.public_base_url, config.twilio_account_sid, config.twilio_auth_tokens)
+    signature.guard(app, config.public_base_url, config.twilio_account_sid, config.twilio_auth_tokens, config.twilio_webhook_keys)
 
     @app.get("/healthz")
     def healthz() -> Response:

@@ -17,6 +17,7 @@ from voice.dialogue.events import CallStarted, Event, HungUp, Unfinished, Uttera
 from voice.dialogue.session import Session
 from voice.dialogue.turn import Turn
 from voice.directory import caller_keys
+from voice.nonces import is_nonce, nonce
 from voice.preparations import Placing, Preparations
 from voice.prompts import Prompts
 from voice.queue import Queue
@@ -29,7 +30,7 @@ HOUR, DAY = 3600, 86400
 class Writer(Protocol):
     """How replies are written for the provider."""
 
-    def turn(self, turn: Turn, number: int, preparation: str | None) -> str: ...
+    def turn(self, turn: Turn, number: int, preparation: str | None, nonce: str) -> str: ...
 
     def say(self, phrase: str) -> str:
         """Say one phrase and hang up."""
@@ -56,7 +57,7 @@ class Calls:
 
     def started(self, call_sid: str, from_number: str = "", to_number: str = "") -> str:
         """The line is called. Gives the reply."""
-        keys = caller_keys(from_number, self._config.twilio_auth_tokens)
+        keys = caller_keys(from_number, self._config.secrets)
         with store.writing(self._engine) as tx:
             call = store.locked_call(tx, call_sid)
             if call is None:
@@ -76,6 +77,10 @@ class Calls:
             language = self._config.language_numbers.get(to_number, "")
             event = CallStarted(self._config.answer_silence, self._config.menu_words, guide, unfinished, language)
             return self._respond(tx, call, 0, event)
+
+    def issued(self, call_sid: str, turn: int, given: str) -> bool:
+        """Whether a reply of ours named that address: what comes there is an answer to that turn."""
+        return is_nonce(given, call_sid, turn, self._config.secrets)
 
     def happened(self, call_sid: str, turn: int, event: Event, placing: Placing | None = None) -> str | None:
         """Something happened at that turn. Gives the reply; None if the call is not known."""
@@ -139,7 +144,7 @@ class Calls:
             placing = Placing(call.call_sid, turn, call.preparation, reply.keyed.question, reply.keyed.take)
             self._preparations.key_pressed(tx, placing, reply.keyed.yes)
         preparation = self._preparation(tx, call, before, session, consent_at)
-        written = self._writer.turn(reply, session.turn, preparation)
+        written = self._writer.turn(reply, session.turn, preparation, nonce(call.call_sid, session.turn, self._config.secrets))
         store.save_call(
             tx,
             call.call_sid,

@@ -66,24 +66,40 @@ class Config:
     attach_pdf: bool = True  # the pages
     attach_sound: bool = True
     shared_numbers: tuple[str, ...] = ()  # numbers of many people: without the caps for one number
+    twilio_webhook_keys: tuple[str, ...] = field(default=(), repr=False)  # shared keys that sign webhooks with HMAC-SHA256
+    access_log: bool = False
 
     @property
     def local(self) -> bool:
         """Whether the telephone provider is a stand-in on this machine, so that no real caller can reach the line."""
         return urlsplit(self.twilio_api_base_url).hostname in LOOPBACK
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What only this line and the provider know. Keyed hashes are made under the first and looked for under all."""
+        return (*self.twilio_webhook_keys, *self.twilio_auth_tokens)
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":
         """Read the environment. Raises ConfigError with one sentence for every mistake, each with its mend."""
         read = _Reader(os.environ if environ is None else environ)
         data_dir = Path(read.text("DATA_DIR", default="data")).absolute()
+        webhook_keys = read.listed(
+            "TWILIO_WEBHOOK_KEY", default="", mend="the secret of a webhook shared key; several with a comma between"
+        )
         config = cls(
             port=read.number("PORT", default=8000, low=1, high=65535),
             public_base_url=read.url("PUBLIC_BASE_URL", mend="the https address at which Twilio reaches this line, without a path"),
             twilio_account_sid=read.matching(
                 "TWILIO_ACCOUNT_SID", r"AC[0-9a-f]{32}", mend="AC and 32 hexadecimal digits, from Twilio's console"
             ),
-            twilio_auth_tokens=read.listed("TWILIO_AUTH_TOKEN", mend="the Auth Token from Twilio's console; several with a comma between"),
+            twilio_auth_tokens=read.listed(
+                "TWILIO_AUTH_TOKEN",
+                default="" if webhook_keys else None,
+                mend="the Auth Token from Twilio's console; several with a comma between",
+            ),
+            twilio_webhook_keys=webhook_keys,
+            access_log=read.flag("ACCESS_LOG"),
             twilio_api_base_url=read.url("TWILIO_API_BASE_URL", default=TWILIO_API, mend="leave it out to use Twilio"),
             database_url=read.database("DATABASE_URL", data_dir),
             data_dir=data_dir,
@@ -183,8 +199,8 @@ class _Reader:
             return allowed[0]
         return value
 
-    def listed(self, name: str, *, mend: str) -> tuple[str, ...]:
-        value = self.text(name, mend=mend)
+    def listed(self, name: str, *, mend: str, default: str | None = None) -> tuple[str, ...]:
+        value = self.text(name, mend=mend, default=default)
         parts = tuple(part for part in (part.strip() for part in value.split(",")) if part)
         if value and not (parts and all(re.fullmatch(r"[!-~]+", part) for part in parts)):
             self._wrong(name, "has the wrong form", mend)

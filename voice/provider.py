@@ -10,7 +10,7 @@ import urllib3
 from urllib3.util import Timeout
 
 from voice.config import Config
-from voice.errors import ProviderError
+from voice.errors import ConfigError, ProviderError
 
 MAX_BYTES = 8_000_000  # 120 s of 8 kHz 16-bit sound are 2 MB
 _TIMEOUT = Timeout(connect=10, read=30)
@@ -20,6 +20,8 @@ class Provider:
     """Twilio's REST calls that we use. Raises ProviderError; ``permanent`` when asking again cannot help."""
 
     def __init__(self, config: Config) -> None:
+        if not config.twilio_auth_tokens:
+            raise ConfigError(["TWILIO_AUTH_TOKEN is missing: a worker fetches recordings with it; only a web process can do without."])
         self._base = config.twilio_api_base_url
         self._account = config.twilio_account_sid
         self._headers = urllib3.make_headers(basic_auth=f"{config.twilio_account_sid}:{config.twilio_auth_tokens[0]}")

@@ -67,6 +67,8 @@ def _surroundings(config: Config | None, resume: bool) -> Iterator[tuple[Exchang
             yield line.exchange, line.mailbox
         return
     base = config.public_base_url
+    if not config.twilio_auth_tokens:
+        raise VoiceError("To ring a running line, TWILIO_AUTH_TOKEN must be set: the exchange on this machine signs with it.")
     if not config.local or config.smtp.security != "none":
         raise VoiceError("To ring a running line, its TWILIO_API_BASE_URL and SMTP_URL must be http:// and smtp:// on this machine.")
     if not answers(base):

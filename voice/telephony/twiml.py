@@ -22,10 +22,11 @@ class TwimlWriter:
         self._prompts = prompts
         self._sound_url = sound_url
 
-    def turn(self, turn: Turn, number: int, preparation: str | None) -> str:
-        """The reply for a turn of that number. Its wait leads back to ``/calls/<number>``, and so does waiting in vain."""
+    def turn(self, turn: Turn, number: int, preparation: str | None, nonce: str = "") -> str:
+        """The reply for a turn of that number. Its wait leads back to ``/calls/<number>`` with its nonce, and so does waiting in vain."""
         response = VoiceResponse()
-        here = f"/calls/{number}"
+        proof = f"?nonce={nonce}"
+        here = f"/calls/{number}{proof}"
         wait = turn.then
         match wait:
             case Menu():
@@ -36,12 +37,12 @@ class TwimlWriter:
                 response.append(self._gather(turn, here, timeout=1, words=False))
                 belongs = f"{preparation}.{wait.question}.{wait.take}"
                 response.record(
-                    action=f"{here}?answer={belongs}",
+                    action=f"{here}&answer={belongs}",
                     timeout=wait.final_silence,
                     max_length=wait.max_seconds,
                     finish_on_key=ALL_KEYS,
                     trim="do-not-trim",
-                    recording_status_callback=f"{here}/recording?answer={belongs}{RETRY}",
+                    recording_status_callback=f"/calls/{number}/recording{proof}&answer={belongs}{RETRY}",
                     recording_status_callback_event="completed absent",
                 )
                 response.redirect(here)
