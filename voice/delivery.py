@@ -71,7 +71,7 @@ def send(message: EmailMessage, smtp: Smtp, tls: ssl.SSLContext | None = None, *
     try:
         _hand_over(message, smtp, tls or tls_context(), timeout)
     except (OSError, ValueError) as error:  # ValueError: a host name or a password that cannot be encoded, a broken challenge
-        raise DeliveryError(_name(error), permanent=_is_permanent(error)) from None
+        raise DeliveryError(_name(error), permanent=_is_permanent(error), code=_reply_code(error)) from None
 
 
 def tls_context() -> ssl.SSLContext:

@@ -37,11 +37,12 @@ class PromptError(_ManyProblems):
 
 
 class _Retryable(VoiceError):
-    """``permanent``: trying again cannot help."""
+    """``permanent``: trying again cannot help. ``code``: what the other side answered, for the log, which holds no message."""
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, code: int | None = None) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.code = code
 
 
 class ProviderError(_Retryable):

@@ -32,7 +32,7 @@ class Provider:
         response = self._ask("GET", self._recording_path(recording_sid, ".wav"))
         try:
             if response.status != 200:
-                raise ProviderError(f"the recording was answered with {response.status}")
+                raise ProviderError(f"the recording was answered with {response.status}", code=response.status)
             if not response.headers.get("Content-Type", "").startswith("audio/"):
                 raise ProviderError("the recording's answer was not a sound")
             body = response.read(MAX_BYTES + 1)
@@ -49,7 +49,7 @@ class Provider:
         response = self._ask("DELETE", self._recording_path(recording_sid, ".json"))
         response.close()
         if response.status not in (200, 204, 404):
-            raise ProviderError(f"deleting the recording was answered with {response.status}")
+            raise ProviderError(f"deleting the recording was answered with {response.status}", code=response.status)
 
     def _recording_path(self, recording_sid: str, ending: str) -> str:
         if not re.fullmatch(r"RE[0-9a-f]{32}", recording_sid):
