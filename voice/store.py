@@ -40,8 +40,8 @@ def connect(url: str, *, wait: float = 5.0, pool: int = 5) -> Engine:
 
 def _sqlite_settings(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, below
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    for pragma in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON", "PRAGMA foreign_keys=ON"):
+        connection.execute(pragma)
 
 
 def _sqlite_begin(connection: Connection) -> None:

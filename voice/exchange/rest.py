@@ -69,7 +69,9 @@ def create_app(
         if request.path.startswith("/elsewhere/"):
             return None
         given = request.authorization
-        right = given is not None and given.username == account_sid and given.password in auth_tokens
+        password = ((given and given.password) or "").encode()
+        known = any(secrets.compare_digest(password, token.encode()) for token in auth_tokens)
+        right = given is not None and given.username == account_sid and known
         return None if right else error(401, 20003, "Authenticate")
 
     @app.get(f"{root}/Recordings/<name>")
