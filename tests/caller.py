@@ -7,7 +7,6 @@ notebook of its own, made of what it heard and did, and the properties compare t
 import itertools
 from typing import Protocol
 
-from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -109,7 +108,8 @@ class Caller(RuleBasedStateMachine):
     @precondition(lambda self: self.waits_for(Menu, Record))
     @rule(really=st.integers(0, 9))
     def hang_up(self, really: int) -> None:
-        assume(really == 0)
+        if really:  # not assume: a call with one step that is not taken is a call all the same
+            return
         if isinstance(self.turn.then, Record):
             self._speak(3, HANGUP)
         else:
