@@ -146,7 +146,7 @@ class Jobs:
             try:
                 made[form] = make()
             except Exception as error:  # whatever it is; its text may hold what was said
-                log.error("a mail goes without its %s: %s", form, type(error).__name__)
+                log.error("a mail goes without its %(form)s: %(error)s", {"form": form, "error": error})
         return made
 
     def _voice(self, prompt: Prompt) -> bytes | None:

@@ -136,6 +136,7 @@ FIELDS: Mapping[str, Callable[[object], str]] = {
     "ms": _number,
     "endpoint": _form(r"[a-z_]+(\.[a-z_]+)?"),
     "error": _error,
+    "form": _form(r"pages|sound"),  # of a preparation
     "id": _hashed,
     "job": _form(r"[a-z_]{1,40}"),
     "method": _form(r"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"),
