@@ -1,6 +1,5 @@
 """The worker puts the mail, the pages and the sound together; and a form that fails never holds the words."""
 
-import logging
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.dtmf_transcriber import dtmf_wav
+from tests.test_logs import logged
 from tests.web import environ
 from voice import store, vault
 from voice.app import ensure_worker_key
@@ -111,7 +111,6 @@ def test_what_is_not_wanted_is_neither_made_nor_spoken_of(line: Callable[..., Li
 def test_a_form_that_fails_does_not_hold_the_mail_and_tells_no_log_what_was_said(
     line: Callable[..., Line],
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
     form: Any,
     left: str,
     told: str,
@@ -121,13 +120,13 @@ def test_a_form_that_fails_does_not_hold_the_mail_and_tells_no_log_what_was_said
         raise error
 
     monkeypatch.setattr(form, "write", fail)
-    with caplog.at_level(logging.DEBUG):
+    with logged() as log:
         mail = line().mail()
     assert list(attached(mail)) == [left]
     assert f"{told} mangler." in text(mail)
     assert "Jeg kan løfte en hemmelighed." in text(mail)
-    assert type(error).__name__ in caplog.text
-    assert "hemmelighed" not in caplog.text
+    assert type(error).__name__ in log.getvalue()
+    assert "hemmelighed" not in log.getvalue()
 
 
 def test_a_recording_that_cannot_be_read_costs_no_word(line: Callable[..., Line]) -> None:

@@ -43,7 +43,7 @@ class Call:
 
     def keys(self, keys: str) -> "Call":
         for key in keys:
-            self.hear(f"/calls/{self.turn}", Digits=key)
+            self.hear(self.web.address(self.sid, self.turn), Digits=key)
         return self
 
     def answer(self, recording: str = RECORDING) -> str:
