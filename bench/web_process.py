@@ -19,6 +19,7 @@ SETTINGS = {
     "TWILIO_AUTH_TOKEN": "none",
     "SMTP_URL": "smtp://127.0.0.1",
     "MAIL_FROM": "line@example.com",
+    "TRIAL": "1",
     "SUMMARY_TO": "employee@example.com",
 }
 MEASURE = """

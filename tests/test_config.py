@@ -15,11 +15,12 @@ from voice import store
 from voice.config import Config, Smtp
 from voice.delivery import build_message
 from voice.errors import ConfigError
+from voice.serving import warnings
 from voice.summary.mail import MailText
 
 DATE = datetime(2026, 11, 27, 10, 30, tzinfo=UTC)
 MAIL = MailText("Til din samtale", "Samtaleklar", "Før samtalen\n", "<p>Før samtalen</p>\n", "da")
-REQUIRED = ("PUBLIC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SMTP_URL", "MAIL_FROM", "SUMMARY_TO")
+REQUIRED = ("PUBLIC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SMTP_URL", "MAIL_FROM")
 
 
 def config(**settings: str) -> Config:
@@ -57,7 +58,7 @@ def test_an_empty_environment_is_told_every_setting_that_is_needed_with_its_mend
     with pytest.raises(ConfigError) as refused:
         Config.from_env({})
     assert [problem.split()[0] for problem in refused.value.problems] == [
-        *("PUBLIC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SMTP_URL", "MAIL_FROM", "SUMMARY_TO")
+        *("PUBLIC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SMTP_URL", "MAIL_FROM")
     ]
     for problem in refused.value.problems:
         assert re.fullmatch(r"[A-Z_]+ is missing: set it to .+\.", problem), problem
@@ -90,6 +91,11 @@ def test_every_mistake_is_told_at_once() -> None:
         "CALLS_AT_ONCE": "0",
         "MINUTES_PER_DAY": "0",
         "SHARED_NUMBERS": "45",
+        "EMPLOYER_DOMAINS": "@firma.dk",
+        "SMS_FROM": "a name that is too long",
+        "SMS_ALSO_TO": "46",
+        "SMS_PER_NUMBER": "0",
+        "SMS_PER_DAY": "0",
     }
     told = problems(**wrong)
     assert {problem.split()[0] for problem in told} == set(wrong)
@@ -106,6 +112,13 @@ def test_a_setting_of_spaces_is_missing_and_spaces_around_one_do_not_matter() ->
     assert config(SUMMARY_TO=" a@b.dk\n").summary_to == "a@b.dk"
 
 
+def test_an_address_for_everybody_s_preparations_is_refused_unless_it_is_a_trial() -> None:
+    assert problems(TRIAL="0") == ("SUMMARY_TO would take everybody's preparations: leave it out, or set TRIAL=1 if this is a trial.",)
+    assert config(TRIAL="", SUMMARY_TO="").trial is False
+    assert problems(TRIAL="1", SUMMARY_TO="")[0].startswith("SUMMARY_TO is missing")
+    assert [problem.split()[0] for problem in problems(TRIAL="yes")] == ["TRIAL", "SUMMARY_TO"]
+
+
 def test_the_defaults_are_what_the_readme_says() -> None:
     bare = Config.from_env({name: value for name, value in environ(Path("/data")).items() if name in REQUIRED})
     folder = Path("data").absolute()
@@ -115,7 +128,6 @@ def test_the_defaults_are_what_the_readme_says() -> None:
         twilio_auth_tokens=(TOKEN,),
         smtp=Smtp("127.0.0.1", 2525, "none"),
         mail_from="line@example.com",
-        summary_to="employee@example.com",
         data_dir=folder,
         database_url=f"sqlite:///{folder}/samtaleklar.sqlite",
         port=8000,
@@ -246,6 +258,10 @@ GOOD: list[tuple[str, str, str, object]] = [
     ("SHARED_NUMBERS", "+4533123456", "shared_numbers", ("+4533123456",)),
     ("SHARED_NUMBERS", "+4533123456, +4533123457,", "shared_numbers", ("+4533123456", "+4533123457")),
     ("SHARED_NUMBERS", "", "shared_numbers", ()),
+    ("EMPLOYER_DOMAINS", "firma.dk, SØBORG.dk", "employer_domains", ("firma.dk", "xn--sborg-vua.dk")),
+    ("SMS_FROM", "Samtaleklar", "sms_from", "Samtaleklar"),
+    ("SMS_FROM", "+4520123456", "sms_from", "+4520123456"),
+    ("SMS_ALSO_TO", "+46,+4712345678", "sms_also_to", ("+46", "+4712345678")),
 ]
 
 
@@ -414,3 +430,13 @@ def test_a_database_that_cannot_be_reached_is_told_without_the_password() -> Non
     engine = store.connect(config(DATABASE_URL="postgresql://user:secret@db.example/line").database_url)
     assert "secret" not in repr(engine)
     engine.dispose()
+
+
+# ---- what serve says of the mails' way
+
+
+def test_a_line_for_real_callers_is_warned_about_its_relay_and_its_texts_until_it_says_otherwise() -> None:
+    assert [warning.split()[0] for warning in warnings(config(TRIAL="0", SUMMARY_TO=""))] == ["Your", "SMS_FROM"]
+    assert warnings(config(TRIAL="0", SUMMARY_TO="", RELAY_ENFORCES_TLS="1", SMS_FROM="Samtaleklar")) == []
+    assert [warning.split()[0] for warning in warnings(config())] == ["Your"]
+    assert warnings(config(TWILIO_API_BASE_URL="http://127.0.0.1:1")) == []

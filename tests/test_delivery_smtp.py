@@ -4,9 +4,10 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from voice import delivery
 from voice.config import Security, Smtp
 from voice.delivery import build_message, send, tls_context
 from voice.errors import DeliveryError
@@ -321,6 +323,56 @@ def test_a_relay_that_never_answers_is_left(security: Security) -> None:
     with socket.create_server((HOST, 0)) as listener, pytest.raises(DeliveryError) as caught:
         send(MESSAGE, Smtp(HOST, listener.getsockname()[1], security), timeout=0.1)
     assert not caught.value.permanent
+
+
+@contextmanager
+def silent_after(*replies: bytes) -> Iterator[int]:
+    """A server that says its lines, and after the last nothing more, for as long as one stays on the line."""
+    left = threading.Event()
+
+    def play() -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as commands:
+            for number, reply in enumerate(replies):
+                if number:
+                    commands.readline()
+                connection.sendall(reply)
+            left.wait(20)
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = threading.Thread(target=play)
+        thread.start()
+        yield listener.getsockname()[1]
+        left.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("replies", range(1, len(TAKEN)))
+def test_a_relay_that_falls_silent_before_it_took_the_mail_is_left_and_tried_again(replies: int) -> None:
+    with silent_after(*TAKEN[:replies]) as port:
+        with pytest.raises(DeliveryError) as caught:
+            send(MESSAGE, Smtp(HOST, port, "none"), timeout=0.1)
+        assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("security", ["none", "tls"])
+def test_a_relay_that_says_a_byte_now_and_then_is_left(monkeypatch: pytest.MonkeyPatch, security: Security) -> None:
+    monkeypatch.setattr(delivery, "LIMIT", 0.5)
+
+    def play() -> None:
+        connection, _ = listener.accept()
+        with suppress(OSError), GOOD.wrap_socket(connection, server_side=True) if security == "tls" else connection as connection:
+            while True:  # until the line is cut
+                connection.sendall(b"2")
+                time.sleep(0.05)
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = threading.Thread(target=play)
+        thread.start()
+        with pytest.raises(DeliveryError) as caught:
+            send(MESSAGE, Smtp(HOST, listener.getsockname()[1], security), trusting(), timeout=20)
+        assert not caught.value.permanent
+        thread.join()
 
 
 def test_a_refused_connection_is_tried_again() -> None:

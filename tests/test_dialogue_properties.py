@@ -11,7 +11,7 @@ from tests.caller import SILENCE_SECONDS, Caller
 from tests.conftest import TEST_PROMPTS, TWO_LANGUAGES
 from voice.content import load
 from voice.dialogue.engine import respond
-from voice.dialogue.events import CallStarted, Event, Unfinished
+from voice.dialogue.events import CallStarted, Event, Mailbox, Unfinished
 from voice.dialogue.session import Session
 from voice.dialogue.turn import Turn
 from voice.prompts import Prompts
@@ -55,12 +55,13 @@ class EngineCaller(Caller):
     prompts = PROMPTS
 
     unfinished: Unfinished | None = None
+    mailbox: Mailbox | None = None
 
     def line(self) -> Engine:
         return Engine(self.prompts)
 
     def starts(self) -> CallStarted:
-        return CallStarted(SILENCE_SECONDS, unfinished=self.unfinished)
+        return CallStarted(SILENCE_SECONDS, unfinished=self.unfinished, mailbox=self.mailbox)
 
     def teardown(self) -> None:
         if hasattr(self, "turn"):
@@ -79,9 +80,16 @@ def test_a_caller_who_chooses_between_two_languages_finds_every_property_kept() 
 
 
 @pytest.mark.parametrize(
-    ("guides", "unfinished"),
-    [(("lang",), None), (("lang", "mellem", "kort", "tvivl"), None), (("lang", "kort"), Unfinished("lang", ("hvad", "hvem")))],
+    ("guides", "unfinished", "mailbox"),
+    [
+        (("lang",), None, None),
+        (("lang", "mellem", "kort", "tvivl"), None, Mailbox("firma.dk", text=True)),
+        (("lang", "kort"), Unfinished("lang", ("hvad", "hvem")), Mailbox("firma.dk")),
+        (("lang", "kort"), Unfinished("lang", ("hvad", "hvem")), None),
+    ],
 )
-def test_a_caller_who_obeys_the_line_finds_every_property_kept(guides: tuple[str, ...], unfinished: Unfinished | None) -> None:
-    machine = type("Chosen", (EngineCaller,), {"prompts": only(PROMPTS, *guides), "unfinished": unfinished})
+def test_a_caller_who_obeys_the_line_finds_every_property_kept(
+    guides: tuple[str, ...], unfinished: Unfinished | None, mailbox: Mailbox | None
+) -> None:
+    machine = type("Chosen", (EngineCaller,), {"prompts": only(PROMPTS, *guides), "unfinished": unfinished, "mailbox": mailbox})
     run_state_machine_as_test(machine, settings=settings())

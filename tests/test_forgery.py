@@ -51,6 +51,11 @@ PATHS = {
     "calls.call_status": ("POST", "/calls/status", Codes(204)),
     "sounds.sound": ("GET", f"/audio/{'0' * 64}.wav", Codes(404, **dict.fromkeys(OPEN, 404))),
     "healthz": ("GET", "/healthz", Codes(200, **OPEN)),
+    # a page is opened by its token alone, and a wrong one finds the same page of nothing in every way
+    "pages.mail": ("GET", f"/mail/{'0' * 64}", Codes(404, **dict.fromkeys(OPEN, 404))),
+    "pages.mail_done": ("POST", f"/mail/{'0' * 64}", Codes(404, **{**dict.fromkeys(OPEN, 404), "too_large": 413})),
+    "pages.yes": ("GET", f"/ja/{'0' * 64}", Codes(404, **dict.fromkeys(OPEN, 404))),
+    "pages.yes_done": ("POST", f"/ja/{'0' * 64}", Codes(404, **dict.fromkeys(OPEN, 404))),
 }
 
 

@@ -22,7 +22,7 @@ from voice.dialogue.events import WordsHeard
 from voice.dialogue.session import Place, Session
 from voice.errors import PromptError
 from voice.prompts import Prompts, Reading, Sheet
-from voice.required import MAIL, PHRASES, WORDS
+from voice.required import MAIL, PHRASES, SHARED, WORDS
 from voice.summary import Utterance, summarise
 from voice.summary.mail import Form, write
 
@@ -81,7 +81,7 @@ def alter(folder: Path, name: str, change: Change) -> None:
 
 
 def guides(folder: Path) -> list[Path]:
-    return [path for path in sorted((folder / "da").glob("*.toml")) if path.name != "phrases.toml"]
+    return [path for path in sorted((folder / "da").glob("*.toml")) if path.name not in SHARED]
 
 
 def problems(folder: Path) -> tuple[str, ...]:

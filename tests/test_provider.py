@@ -35,8 +35,8 @@ def exchange() -> Iterator[Exchange]:
             assert exchange.settle()
 
 
-def a_provider(base_url: str, token: str = TOKEN) -> Provider:
-    settings = environ(Path("/data"), TWILIO_ACCOUNT_SID=ACCOUNT, TWILIO_AUTH_TOKEN=token, TWILIO_API_BASE_URL=base_url)
+def a_provider(base_url: str, token: str = TOKEN, **more: str) -> Provider:
+    settings = environ(Path("/data"), TWILIO_ACCOUNT_SID=ACCOUNT, TWILIO_AUTH_TOKEN=token, TWILIO_API_BASE_URL=base_url, **more)
     return Provider(Config.from_env(settings))
 
 
@@ -294,3 +294,24 @@ def test_a_provider_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest
         assert not refused(lambda: provider.recording(UNKNOWN)).permanent
         assert not refused(lambda: provider.delete_recording(UNKNOWN)).permanent
         provider._http.clear()
+
+
+# ---- texts
+
+
+def test_a_text_is_handed_in_with_its_letters_and_its_sender(exchange: Exchange) -> None:
+    a_provider(exchange.api_base_url, SMS_FROM="Samtaleklar").send_text("+4520123456", "Tryk her: æøå & + % https://a/b?c=d")
+    sent = exchange.messages[-1]
+    assert (sent.to, sent.sender, sent.body) == ("+4520123456", "Samtaleklar", "Tryk her: æøå & + % https://a/b?c=d")
+
+
+def test_a_text_to_a_landline_is_given_up_and_the_reason_names_no_number(exchange: Exchange) -> None:
+    exchange.landlines.add("+4533123456")
+    failed = refused(lambda: a_provider(exchange.api_base_url, SMS_FROM="Samtaleklar").send_text("+4533123456", "Hej"))
+    assert (str(failed), failed.permanent) == ("the text was answered with 400 21614", True)
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500, 503, 200, 302])
+def test_a_text_that_the_provider_did_not_take_is_sent_again(status: int) -> None:
+    with wire(f'HTTP/1.1 {status} X\r\nContent-Length: 9\r\n\r\n{{"code":1'.encode()) as (_, provider):
+        assert not refused(lambda: provider.send_text("+4520123456", "Hej")).permanent

@@ -23,8 +23,8 @@ CALLS_OF_WEB = 30
 def no_replay_guard(patch: pytest.MonkeyPatch) -> None:
     guarded = Calls._respond
 
-    def unguarded(self: Calls, tx: Any, call: Any, _turn: int, event: Any) -> str:
-        return guarded(self, tx, call, Session.from_json(call.session).turn, event)
+    def unguarded(self: Calls, tx: Any, call: Any, _turn: int, event: Any, *more: Any) -> str:
+        return guarded(self, tx, call, Session.from_json(call.session).turn, event, *more)
 
     patch.setattr(Calls, "_respond", unguarded)
 

@@ -20,7 +20,7 @@ CLIENTS = {"urllib.request", "urllib3", "requests", "http.client", "httpx", "aio
 # Who speaks with another machine, and to whom: none of them can come by an address that somebody posted.
 TALKING = {
     "voice/provider.py": {"urllib3"},  # the configured host
-    "voice/delivery.py": {"smtplib"},  # the configured relay
+    "voice/delivery.py": {"smtplib", "socket"},  # the configured relay
     "voice/speech/google.py": set(),
 }
 BESIDE = ("voice/exchange/", "voice/local/")  # the stand-in for the provider: never on a machine that serves callers

@@ -151,7 +151,9 @@ def test_the_first_worker_makes_a_key_and_the_next_ones_use_it(tmp_path: Path) -
     ensure_worker_key(web.engine, web.keyring)
     with store.reading(web.engine) as look:
         assert store.worker_key(look) == public
-    assert [file.stem for file in (tmp_path / "keys").iterdir()] == [public.hex()]
+        addresses = store.worker_key(look, "bindings")
+    assert addresses is not None
+    assert {file.stem for file in (tmp_path / "keys").iterdir()} == {public.hex(), addresses.hex()}
     web.close()
 
 

@@ -19,6 +19,7 @@ from voice.dialogue.events import (
     Event,
     HungUp,
     KeysPressed,
+    Mailbox,
     NoInput,
     Unfinished,
     UtteranceRecorded,
@@ -88,13 +89,26 @@ def walk(prompts: Prompts, start: CallStarted) -> Walk:
     return Walk(depth=depth, steps=list(steps(prompts, start, depth)))
 
 
+MAILBOXES = {
+    "a known mailbox": Mailbox("firma.dk"),
+    "a known mailbox and texts": Mailbox("blåbær.co.uk", text=True),
+    "texts alone": Mailbox(text=True),
+    "no way to send": Mailbox(),
+    "a withheld number": Mailbox(seen=False),
+}
+
+
 def starts(prompts: Prompts) -> Iterator[tuple[str, Prompts, CallStarted]]:
     """All guides together as a line with a menu has them, each alone, and a call that goes on."""
     for guide in prompts.guides:
         group = tuple(group for group in prompts.groups if group.id == guide.group)
         alone = replace(prompts, guides=(replace(guide, leads_to=""),), groups=group)
         yield guide.id, alone, CallStarted()
-        yield f"{guide.id} resumed", alone, CallStarted(unfinished=Unfinished(guide.id, (guide.questions[0].id,)))
+        unfinished = Unfinished(guide.id, (guide.questions[0].id,))
+        yield f"{guide.id} resumed", alone, CallStarted(unfinished=unfinished)
+    for name, mailbox in MAILBOXES.items():
+        yield name, alone, CallStarted(mailbox=mailbox)
+        yield f"{name} and resumed", alone, CallStarted(unfinished=unfinished, mailbox=mailbox)
 
 
 SMALL = load(TEST_PROMPTS / "da", operator_phone="20123456")

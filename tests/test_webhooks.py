@@ -520,7 +520,7 @@ def test_odd_keys_lengths_and_words_get_danish(phone: Phone, value: str) -> None
 )
 def test_whoever_calls_is_answered(phone: Phone, caller: str) -> None:
     reply = phone.post("/calls", From=caller, To=caller, CallerName=caller)
-    assert said(reply)[0] == PROMPTS.phrase("welcome").text
+    assert PROMPTS.phrase("welcome").text in said(reply)
 
 
 WRONG_SIDS = [

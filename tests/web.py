@@ -32,6 +32,7 @@ def environ(data_dir: Path, **more: str) -> dict[str, str]:
         "TWILIO_AUTH_TOKEN": TOKEN,
         "SMTP_URL": "smtp://127.0.0.1:2525",
         "MAIL_FROM": "line@example.com",
+        "TRIAL": "1",
         "SUMMARY_TO": "employee@example.com",
         "DATA_DIR": str(data_dir),
         "SPEECH_VOICE": "espeak",

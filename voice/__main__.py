@@ -37,6 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     close.add_argument("reason", help="why, in a few words for the operator; callers do not hear it")
     close.set_defaults(run=_close)
     commands.add_parser("open", help="take calls again").set_defaults(run=_open)
+    staff = commands.add_parser("staff", help="whose number it is: import a list, look at it, take a number off it")
+    doing = staff.add_subparsers(metavar="import|list|remove", required=True)
+    taking = doing.add_parser(
+        "import", help="take a CSV file in: phone, name, e-mail, language; numbers that are there already are updated"
+    )
+    taking.add_argument("file", type=Path)
+    taking.set_defaults(run=_staff_import)
+    doing.add_parser("list", help="print the list").set_defaults(run=_staff_list)
+    remove = doing.add_parser("remove", help="forget all that is bound to a number")
+    remove.add_argument("number", help="such as +4520123456")
+    remove.set_defaults(run=_staff_remove)
+    commands.add_parser("status", help="count what waits and what failed in the last week; no personal datum").set_defaults(run=_status)
     commands.add_parser("demo", help="try the whole product in the browser, with nothing but this machine").set_defaults(run=_demo)
     chosen = parser.parse_args(arguments)
     logs.configure()
@@ -105,6 +117,30 @@ def _open(_arguments: argparse.Namespace) -> None:
 
     set_closed(Config.from_env(), None)
     print("The line is open.")
+
+
+def _staff_import(arguments: argparse.Namespace) -> int:
+    from voice.staff import import_file
+
+    return import_file(Config.from_env(), arguments.file)
+
+
+def _staff_list(_arguments: argparse.Namespace) -> None:
+    from voice.staff import print_list
+
+    print_list(Config.from_env())
+
+
+def _staff_remove(arguments: argparse.Namespace) -> int:
+    from voice.staff import remove
+
+    return remove(Config.from_env(), arguments.number)
+
+
+def _status(_arguments: argparse.Namespace) -> None:
+    from voice.staff import print_status
+
+    print_status(Config.from_env())
 
 
 def _demo(_arguments: argparse.Namespace) -> int:

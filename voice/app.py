@@ -9,7 +9,7 @@ from flask import Flask, Response
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from voice import logs, responses, store, vault
+from voice import logs, pages, responses, store, vault
 from voice.calls import Calls
 from voice.config import Config
 from voice.content import load_all, load_line
@@ -44,6 +44,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["line"] = webhooks.Line(Calls(engine, Queue(engine), prompts, writer, config), writer)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(sounds.blueprint)
+    pages.install(app, config, engine, Queue(engine), prompts)
     signature.guard(app, config.public_base_url, config.twilio_account_sid, config.twilio_auth_tokens, config.twilio_webhook_keys)
 
     @app.get("/healthz")
@@ -63,6 +64,7 @@ def create_app(config: Config | None = None) -> Flask:
 def create_worker(config: Config | None = None, transcriber: "Transcriber | None" = None) -> Worker:
     """The worker process: fetches, writes down, composes and sends. Makes its key at the first start."""
     from voice import delivery  # here, not above: the web process imports this file and stays light
+    from voice.invitations import Invitations
     from voice.jobs import Jobs
     from voice.provider import Provider
 
@@ -72,20 +74,27 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     prompts = load_line(config.prompts_dir, config.operator_phone)
     keyring = vault.Keyring(config.data_dir / "keys")
     ensure_worker_key(engine, keyring)
+    provider, send = Provider(config), partial(delivery.send, smtp=config.smtp)
+    invitations = Invitations(config, engine, queue, prompts, provider, keyring, send)
     jobs = Jobs(
         config,
         engine,
         queue,
         prompts,
-        Provider(config),
+        provider,
         transcriber or create_transcriber(config),
         keyring,
-        send=partial(delivery.send, smtp=config.smtp),
+        send=send,
+        recipient=invitations.recipient,
     )
     rendered = _sounds(config, engine, prompts)
     calls = Calls(engine, queue, prompts, twiml.TwimlWriter(prompts, rendered.url), config)
-    regulars = {"lost_ends": Regular(calls.end_silent, "* * * * *"), "shredding": Regular(jobs.shred_old, "17 * * * *")}
-    return Worker(config.database_url, engine, queue, jobs.table(), regulars, _bury)
+    regulars = {
+        "lost_ends": Regular(calls.end_silent, "* * * * *"),
+        "shredding": Regular(jobs.shred_old, "17 * * * *"),
+        "forgetting": Regular(invitations.forget_old, "27 * * * *"),
+    }
+    return Worker(config.database_url, engine, queue, {**jobs.table(), **invitations.table()}, regulars, _bury)
 
 
 def _sounds(config: Config, engine: Engine, prompts: Prompts) -> sounds.Sounds:
@@ -108,13 +117,17 @@ def create_transcriber(config: Config) -> "Transcriber":
 
 
 def ensure_worker_key(engine: Engine, keyring: vault.Keyring) -> None:
-    """Make the key that answers are sealed to, unless there is one; then its private half must be here. Raises ConfigError."""
+    """Make the keys that answers and addresses are sealed to, unless they are there; then their private halves must be here.
+
+    Raises ConfigError.
+    """
     with store.writing(engine) as tx:
-        public = store.worker_key(tx)
-        if public is None:
-            store.add_worker_key(tx, keyring.make(), time.time())
-        else:
-            keyring.private(public)
+        for purpose in ("answers", "bindings"):
+            public = store.worker_key(tx, purpose)
+            if public is None:
+                store.add_worker_key(tx, keyring.make(), time.time(), purpose)
+            else:
+                keyring.private(public)
 
 
 def _bury(tx: Connection, job: str, name: str, reason: str) -> bool:

@@ -6,14 +6,15 @@ session's gets the stored reply again, so that duplicates, retries and straggler
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection, Engine, Row
 
-from voice import store
+from voice import bindings, directory, store
 from voice.config import Config
 from voice.dialogue.engine import respond
-from voice.dialogue.events import CallStarted, Event, HungUp, Unfinished, UtteranceRecorded
+from voice.dialogue.events import CallStarted, Event, HungUp, Mailbox, Unfinished, UtteranceRecorded
 from voice.dialogue.session import Session
 from voice.dialogue.turn import Turn
 from voice.directory import caller_keys
@@ -71,18 +72,19 @@ class Calls:
                 call = store.locked_call(tx, call_sid)
                 assert call is not None
                 unfinished = _unfinished(broken_off) if broken_off else None
+                mailbox = self._mailbox(tx, from_number, keys)
             else:
-                unfinished = None
+                unfinished, mailbox = None, None
             guide = self._config.guide_numbers.get(to_number, "")
             language = self._config.language_numbers.get(to_number, "")
-            event = CallStarted(self._config.answer_silence, self._config.menu_words, guide, unfinished, language)
+            event = CallStarted(self._config.answer_silence, self._config.menu_words, guide, unfinished, language, mailbox)
             return self._respond(tx, call, 0, event)
 
     def issued(self, call_sid: str, turn: int, given: str) -> bool:
         """Whether a reply of ours named that address: what comes there is an answer to that turn."""
         return is_nonce(given, call_sid, turn, self._config.secrets)
 
-    def happened(self, call_sid: str, turn: int, event: Event, placing: Placing | None = None) -> str | None:
+    def happened(self, call_sid: str, turn: int, event: Event, placing: Placing | None = None, from_number: str = "") -> str | None:
         """Something happened at that turn. Gives the reply; None if the call is not known."""
         with store.writing(self._engine) as tx:
             call = store.locked_call(tx, call_sid)
@@ -90,7 +92,7 @@ class Calls:
                 return None
             if isinstance(event, UtteranceRecorded) and placing:  # first, so that the end of the call waits for it
                 self._preparations.expect(tx, event.recording_sid, placing, complete=False)
-            return self._respond(tx, call, turn, event)
+            return self._respond(tx, call, turn, event, from_number)
 
     def recording(self, recording_sid: str, status: str, placing: Placing) -> bool:
         """News of a recording: ``completed``, ``absent`` (nothing was recorded) or ``failed``. False if the call is not known."""
@@ -133,10 +135,29 @@ class Calls:
             or store.count_calls(tx, now - DAY, keys) >= config.calls_per_day
         )
 
-    def _respond(self, tx: Connection, call: Row[Any], turn: int, event: Event) -> str:
+    def _mailbox(self, tx: Connection, number: str, keys: list[str]) -> Mailbox | None:
+        """Where a preparation from this number can go; None in a trial."""
+        if self._config.trial:
+            return None
+        own = bindings.known(tx, keys, self._clock()) if number not in self._config.shared_numbers else None
+        hint = directory.read_hint(own, self._config.secrets) if own else None
+        text = directory.may_be_texted(tx, number, keys, self._config, self._clock())
+        return Mailbox(hint.domain if hint else "", text, seen=bool(keys))
+
+    def _address(self, tx: Connection, preparation: str, session: Session, call: Row[Any], number: str) -> None:
+        """Note what was said in the call about where this preparation goes."""
+        keys = caller_keys(number, self._config.secrets)
+        known = bindings.known(tx, keys, self._clock()) if session.to == "known" else None
+        hint = directory.read_hint(known, self._config.secrets) if known else None
+        same = hint is not None and hint.domain == session.domain  # a list imported meanwhile may say otherwise than was heard
+        self._preparations.address(tx, preparation, call.caller, number if session.text else "", known.id if known and same else None)
+
+    def _respond(self, tx: Connection, call: Row[Any], turn: int, event: Event, from_number: str = "") -> str:
         before = Session.from_json(call.session)
         if before.over or turn != before.turn:
             return str(call.reply)
+        if before.to == "text" and call.preparation and self._preparations.give_up_text(tx, call.preparation):
+            before = replace(before, to="failed")
         session, reply = respond(self._prompts, before, event)
         now = self._clock()
         consent_at = now if session.consent and not before.consent else call.consent_at
@@ -144,6 +165,8 @@ class Calls:
             placing = Placing(call.call_sid, turn, call.preparation, reply.keyed.question, reply.keyed.take)
             self._preparations.key_pressed(tx, placing, reply.keyed.yes)
         preparation = self._preparation(tx, call, before, session, consent_at)
+        if session.to and preparation and preparation != call.preparation:
+            self._address(tx, preparation, session, call, from_number)
         written = self._writer.turn(reply, session.turn, preparation, nonce(call.call_sid, session.turn, self._config.secrets))
         store.save_call(
             tx,

@@ -17,6 +17,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LOCAL = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+_PHONE = r"\+[1-9][0-9]{6,14}"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+|localhost")
 
 SpeechVoice = Literal["gtts", "espeak"]
@@ -43,7 +44,6 @@ class Config:
     twilio_auth_tokens: tuple[str, ...] = field(repr=False)  # the first one signs our own requests; all are accepted
     smtp: Smtp
     mail_from: str
-    summary_to: str
     data_dir: Path
     database_url: str = field(repr=False)
     port: int = 8000
@@ -68,6 +68,14 @@ class Config:
     shared_numbers: tuple[str, ...] = ()  # numbers of many people: without the caps for one number
     twilio_webhook_keys: tuple[str, ...] = field(default=(), repr=False)  # shared keys that sign webhooks with HMAC-SHA256
     access_log: bool = False
+    trial: bool = False  # every preparation goes to one address, and callers are told that it is a trial
+    summary_to: str = ""  # that address
+    relay_enforces_tls: bool = False  # the operator's word: the relay hands mail on over verified TLS or not at all
+    employer_domains: tuple[str, ...] = ()  # the employer's own, whose IT may read the mail
+    sms_from: str = ""  # a number or a name; without it nobody is texted
+    sms_also_to: tuple[str, ...] = ()  # numbers, or how numbers begin, that are texted although they are not Danish
+    sms_per_number: int = 6  # texts to one number in a day
+    sms_per_day: int = 500  # texts in a day
 
     @property
     def local(self) -> bool:
@@ -110,7 +118,8 @@ class Config:
             allow_poor_model=read.flag("ALLOW_POOR_MODEL"),
             answer_silence=read.number("ANSWER_SILENCE", default=6, low=2, high=30),
             resume_window=read.number("RESUME_WINDOW", default=30, low=0, high=240),
-            summary_to=read.address("SUMMARY_TO", mend="the one address that every preparation goes to during the trial"),
+            trial=read.flag("TRIAL"),
+            summary_to=read.summary_to(),
             menu_words=read.flag("MENU_WORDS", default="1"),
             attach_pdf=read.flag("ATTACH_PDF", default="1"),
             attach_sound=read.flag("ATTACH_SOUND", default="1"),
@@ -123,6 +132,16 @@ class Config:
             calls_at_once=read.number("CALLS_AT_ONCE", default=40, low=1, high=100_000),
             minutes_per_day=read.number("MINUTES_PER_DAY", default=2000, low=1, high=1_000_000),
             shared_numbers=read.phones("SHARED_NUMBERS"),
+            relay_enforces_tls=read.flag("RELAY_ENFORCES_TLS"),
+            employer_domains=read.domains("EMPLOYER_DOMAINS"),
+            sms_from=read.optional(
+                "SMS_FROM",
+                r"\+[1-9][0-9]{6,14}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}",
+                mend="a number of yours that sends SMS, or up to 11 letters",
+            ),
+            sms_also_to=read.phones("SMS_ALSO_TO", pattern=r"\+[1-9][0-9]{0,14}"),
+            sms_per_number=read.number("SMS_PER_NUMBER", default=6, low=1, high=1000),
+            sms_per_day=read.number("SMS_PER_DAY", default=500, low=1, high=1_000_000),
             prompts_dir=Path(read.text("PROMPTS_DIR", default=str(ROOT / "prompts"))).absolute(),
         )
         if read.problems:
@@ -170,11 +189,27 @@ class _Reader:
             return self._wrong(name, "is not a telephone number", "digits only, as it is to be read aloud")
         return digits
 
-    def phones(self, name: str) -> tuple[str, ...]:
+    def optional(self, name: str, pattern: str, *, mend: str) -> str:
+        value = self.text(name, default="")
+        return self._wrong(name, "has the wrong form", mend) if value and not re.fullmatch(pattern, value) else value
+
+    def phones(self, name: str, *, pattern: str = _PHONE) -> tuple[str, ...]:
         numbers = tuple(part for part in (part.strip() for part in self.text(name, default="").split(",")) if part)
         for number in numbers:
-            self._phone(name, number)
+            self._phone(name, number, pattern)
         return numbers
+
+    def domains(self, name: str) -> tuple[str, ...]:
+        """Mail domains, in ASCII."""
+        domains = []
+        for part in filter(None, (part.strip().lower() for part in self.text(name, default="").split(","))):
+            try:
+                domains.append(part.encode("idna").decode())
+            except UnicodeError:
+                domains.append("")
+            if not _DOMAIN.fullmatch(domains[-1]):
+                self._wrong(name, f"holds {part!r}", "mail domains, such as firma.dk, with a comma between")
+        return tuple(domains)
 
     def pairs(self, name: str, pattern: str, what: str) -> Mapping[str, str]:
         """``+4570123456=leder``, several with a comma between: for each number of the line what it leads to."""
@@ -188,8 +223,8 @@ class _Reader:
             pairs[number] = leads_to
         return pairs
 
-    def _phone(self, name: str, number: str) -> None:
-        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+    def _phone(self, name: str, number: str, pattern: str = _PHONE) -> None:
+        if not re.fullmatch(pattern, number):
             self._wrong(name, f"holds {number!r}", "numbers in international form, such as +4520123456")
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
@@ -229,6 +264,14 @@ class _Reader:
             domain = ""
         fits = len(local) <= 64 and len(domain) <= 253 and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)
         return self._wrong(name, f"is {value!r}, which is not one e-mail address", mend) if value and not fits else value
+
+    def summary_to(self) -> str:
+        """An address that takes everybody's preparations may only stand where callers are told that it is a trial."""
+        if self._environ.get("TRIAL", "").strip() == "1":
+            return self.address("SUMMARY_TO", mend="the one address that every preparation goes to during the trial")
+        if self.text("SUMMARY_TO", default=""):
+            self._wrong("SUMMARY_TO", "would take everybody's preparations", "leave it out, or set TRIAL=1 if this is a trial")
+        return ""
 
     def database(self, name: str, data_dir: Path) -> str:
         value = self.text(name, default=f"sqlite:///{data_dir / 'samtaleklar.sqlite'}")

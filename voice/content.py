@@ -8,7 +8,7 @@ from typing import get_args
 
 from voice.errors import PromptError
 from voice.prompts import Group, Guide, Kind, Pictogram, Prompt, Prompts, Question, Reading, Sheet, Vocabulary, as_heard
-from voice.required import MAIL, MAX_OPTIONS, MAX_QUESTIONS, PHRASES, SHARED, SHEET, WHOLE, WORDS
+from voice.required import MAIL, MAX_OPTIONS, MAX_QUESTIONS, PAGES, PHRASES, SHARED, SHEET, WHOLE, WORDS
 from voice.tables import Table, is_id
 
 
@@ -39,6 +39,9 @@ def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
         shared.wrong("language.locale", "must be the language with its country, such as da-DK")
     covers = {name: shared.texts(f"covers.{name}", spoken=False, default=()) for name in PHRASES}
     shared.nothing_else()
+    web = Table(folder / "pages.toml", problems)
+    pages = {name: web.text(name) for name in PAGES}
+    web.nothing_else()
     for name, wordings in phrases.items():
         if name in WHOLE and wordings and len(wordings) < PHRASES[name]:
             shared.wrong(f"phrases.{name}", f"needs {PHRASES[name]} wordings")
@@ -73,7 +76,9 @@ def read(folder: Path, operator_phone: str = "") -> tuple[Prompts, list[str]]:
     for group in offered:
         if (count_of := sum(guide.group == group.id for guide in guides)) > MAX_OPTIONS:
             shared.wrong("group", f"{count_of} guides in the group {group.id!r} make a menu of more than {MAX_OPTIONS} options")
-    prompts = Prompts(folder.name, phrases, words, mail, offered, guides, operator_phone, covers, vocabulary, sheet, order, locale, voice)
+    prompts = Prompts(
+        folder.name, phrases, words, mail, offered, guides, operator_phone, covers, vocabulary, sheet, order, locale, voice, pages=pages
+    )
     return prompts, problems
 
 

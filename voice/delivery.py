@@ -2,19 +2,23 @@
 
 import re
 import smtplib
+import socket
 import ssl
+import threading
 from contextlib import closing, suppress
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from hashlib import sha256
+from typing import Any
 
 from voice.config import Smtp
 from voice.errors import DeliveryError
 from voice.summary.mail import MailText
 
 TIMEOUT = 30.0  # seconds, for the connection and for every reply
+LIMIT = 300.0  # seconds for all of it
 _LOGIN_WANTED = (530, 534, 535, 538)  # a relay may say so at any command: the operator's to mend, not the mail's fault
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -81,11 +85,37 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+class _Client(smtplib.SMTP):
+    """Hangs up after LIMIT: a relay that sends a byte now and then would keep within every time-out and hold us for hours."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self._limit = threading.Timer(LIMIT, self._hang_up)
+        self._limit.daemon = True
+        self._limit.start()
+        try:
+            super().__init__(*arguments, **more)
+        except BaseException:
+            self._limit.cancel()
+            raise
+
+    def close(self) -> None:
+        self._limit.cancel()
+        super().close()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError, AttributeError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    pass
+
+
 def _hand_over(message: EmailMessage, smtp: Smtp, tls: ssl.SSLContext, timeout: float) -> None:
     client = (
-        smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=timeout, context=tls)
+        _TlsClient(smtp.host, smtp.port, timeout=timeout, context=tls)
         if smtp.security == "tls"
-        else smtplib.SMTP(smtp.host, smtp.port, timeout=timeout)
+        else _Client(smtp.host, smtp.port, timeout=timeout)
     )
     with closing(client):
         if smtp.security == "starttls":

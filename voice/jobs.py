@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 
 
 class Jobs:
-    """The bodies of all jobs, over what they need. ``send`` hands a mail over and raises DeliveryError."""
+    """The bodies of all jobs, over what they need. ``send`` hands a mail over and raises DeliveryError. ``recipient`` gives the
+    address for a preparation that is ready, or sees to it that one is asked for."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Jobs:
         keyring: vault.Keyring,
         send: Callable[[EmailMessage], None],
         clock: Callable[[], float] = time.time,
+        recipient: Callable[[Row[Any]], str | None] | None = None,
     ) -> None:
         self._config = config
         self._engine = engine
@@ -58,6 +60,7 @@ class Jobs:
         self._send_mail = send
         self._clock = clock
         self._people = human_voices(config.prompts_dir, prompts.languages)
+        self._recipient = recipient or (lambda _preparation: config.summary_to or None)
         self._preparations = Preparations(queue, clock)
 
     def table(self) -> Mapping[str, Job]:
@@ -123,12 +126,15 @@ class Jobs:
         if row.late_of and not summary.sections:
             self._mark(preparation, status="empty")
             return
+        to = self._recipient(row)
+        if to is None:
+            return
         message = build_message(
             mail.write(summary, prompts, self._forms(summary, prompts)),
-            to=self._config.summary_to,
+            to=to,
             sender=self._config.mail_from,
             preparation_id=preparation,
-            message_number=1,
+            message_number=1 + row.mails,
             date=datetime.fromtimestamp(row.closed_at, UTC),
         )
         self._send_mail(message)
@@ -188,6 +194,7 @@ class Jobs:
 
     def _undeliverable(self, tx: Connection, preparation: str, _reason: str) -> None:
         store.save_preparation(tx, preparation, status="undeliverable")
+        self._queue.enqueue(tx, "apologise", preparation)
 
     def _in_one_transaction(self, change: Callable[[Connection, str], None]) -> Callable[[str], None]:
         def run(subject: str) -> None:

@@ -2,8 +2,9 @@
 
 ::
 
-    open ──> closed ──> sending ──> sent | undeliverable
-                 └────> empty (nothing was said)        deleted, from anywhere before sent
+    open ──> closed ──> sending ──> sent | undeliverable ──(again, or to another address)──> closed
+               │ ^         ├─────> empty (nothing was said)       deleted, from anywhere before sent
+               │ └──────── waiting (for an address) ──> expired
 
 Whoever changes a preparation holds its row's lock, so that two last answers cannot miss each other.
 What comes after ``sending`` is not lost: it makes a late preparation, a mail of its own.
@@ -17,11 +18,14 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from voice import store, vault
+from voice import bindings, store, vault
 from voice.errors import VoiceError
 from voice.queue import Queue
 
 DEADLINE = 30 * 60  # seconds after closing at which it goes without whatever is not there yet
+WAIT = 72 * 3600  # seconds for an address to be given
+REMIND = 24 * 3600  # seconds of them after which one more text is sent
+AGAIN = 3  # times that somebody who never got it can have it sent again
 BOUNCE_WAIT = 72 * 3600  # seconds after the mail was taken
 KEEP = 7 * 86400  # seconds, whatever became of the mail
 OVERDUE = 5 * 60  # seconds of lateness of the deadline itself that tell that no worker was there
@@ -72,6 +76,63 @@ class Preparations:
             private_key_sealed=vault.seal(worker_key, private, vault.place("preparations", "private_key", preparation)),
         )
         return preparation
+
+    def address(self, tx: Connection, preparation: str, caller: str, number: str, binding: str | None) -> None:
+        """Where it goes: to the address of that binding, or to the one that a text to ``number`` asks for. "" is never texted."""
+        row = store.locked_preparation(tx, preparation)
+        assert row is not None
+        sealed = vault.seal(row.public_key, number.encode(), vault.place("preparations", "number", preparation)) if number else None
+        store.save_preparation(tx, preparation, caller=caller, number_sealed=sealed, binding=binding)
+        if binding is None and sealed:
+            self._queue.enqueue(tx, "invite", preparation)
+
+    def give_up_text(self, tx: Connection, preparation: str) -> bool:
+        """Delete it if its text cannot be sent, as nothing of it could be either. Tells whether that was so."""
+        row = store.locked_preparation(tx, preparation)
+        if row is None or row.text != "failed" or row.binding is not None:
+            return False
+        self.delete(tx, preparation)
+        return True
+
+    def bound(self, tx: Connection, preparation: str, binding: str) -> None:
+        """An address is confirmed for it: what waited for that is sent, and what was sent elsewhere in vain is sent there."""
+        for one in (preparation, *(row.id for row in store.locked_late_preparations(tx, preparation))):
+            row = store.locked_preparation(tx, one)
+            assert row is not None
+            if row.status in ("waiting", "undeliverable"):
+                self._again(tx, row, f"{one}:{binding}", binding=binding)
+            elif row.status in ("open", "closed"):
+                store.save_preparation(tx, one, binding=binding)
+
+    def again(self, tx: Connection, row: Row[Any]) -> bool:
+        """Send it once more to the address that it went to. Tells whether it will be."""
+        if row.status != "sent" or row.mails >= AGAIN or not row.private_key_sealed:
+            return False
+        self._again(tx, row, f"{row.id}:mail {row.mails + 1}")
+        return True
+
+    def _again(self, tx: Connection, row: Row[Any], key: str, **values: Any) -> None:
+        mails = row.mails + (row.status != "waiting")
+        store.save_preparation(tx, row.id, status="closed", mails=mails, **values)
+        self._queue.enqueue(tx, "send", row.id, key=key)
+
+    def wait_for_address(self, tx: Connection, preparation: str) -> bool:
+        """All is there but an address. Tells whether it must wait: one may have come this very moment."""
+        row = store.locked_preparation(tx, preparation)
+        if row is None or row.status != "sending" or row.binding:
+            return False
+        store.save_preparation(tx, preparation, status="waiting", waiting_since=self._clock())
+        if row.number_sealed:
+            self._queue.enqueue(tx, "invite", preparation)  # again, if an address was known that is gone
+            self._queue.enqueue(tx, "remind", preparation, delay=REMIND)
+        self._queue.enqueue(tx, "expire", preparation, delay=WAIT)
+        return True
+
+    def expire(self, tx: Connection, preparation: str) -> None:
+        """Nobody gave an address: what was said goes."""
+        row = store.locked_preparation(tx, preparation)
+        if row is not None and row.status == "waiting":
+            self._shred(tx, preparation, status="expired")
 
     def is_open(self, tx: Connection, preparation: str) -> bool:
         """Whether calls may still add to it; it stays so until this transaction ends."""
@@ -157,21 +218,28 @@ class Preparations:
         row = store.locked_preparation(tx, preparation)
         if row is None or row.status in ("sent", "deleted"):
             return
-        for utterance in store.said(tx, preparation):
-            if utterance.status != "keyed" and not utterance.erased:
-                self._queue.enqueue(tx, "erase", utterance.id)
-        store.delete_utterances(tx, preparation)
-        store.save_preparation(tx, preparation, status="deleted", private_key_sealed=b"")
+        self._shred(tx, preparation, status="deleted")
+
+    def erase(self, tx: Connection, preparation: str) -> None:
+        """All that is here of it goes, also of one that was sent."""
+        self.delete(tx, preparation)
+        if (row := store.locked_preparation(tx, preparation)) is not None and row.private_key_sealed:
+            self._shred(tx, preparation)
 
     def shred_old(self, tx: Connection) -> None:
         """What was said goes when the mail had time to bounce, and after a week in any case, as callers are told."""
         now = self._clock()
         for preparation in store.outlived(tx, sent_before=now - BOUNCE_WAIT, made_before=now - KEEP):
-            for utterance in store.said(tx, preparation):
-                if utterance.status != "keyed" and not utterance.erased:
-                    self._queue.enqueue(tx, "erase", utterance.id, key=f"{utterance.id}:shred")
-            store.delete_utterances(tx, preparation)
-            store.save_preparation(tx, preparation, private_key_sealed=b"")
+            self._shred(tx, preparation, key=":shred")
+
+    def _shred(self, tx: Connection, preparation: str, key: str = "", **values: Any) -> None:
+        """What was said goes, here at once and at the provider as soon as it answers, and with it the page and the number."""
+        for utterance in store.said(tx, preparation):
+            if utterance.status != "keyed" and not utterance.erased:
+                self._queue.enqueue(tx, "erase", utterance.id, key=utterance.id + key)
+        store.delete_utterances(tx, preparation)
+        bindings.forget_written(tx, preparation)
+        store.save_preparation(tx, preparation, private_key_sealed=b"", number_sealed=None, page_hash=None, **values)
 
     def freeze(self, tx: Connection, preparation: str) -> Row[Any] | None:
         """From here on nothing more goes in. None if there is nothing to send, or it was sent already."""
@@ -190,6 +258,7 @@ class Preparations:
             if one.status == "open" or (one.status == "closed" and store.unsettled(tx, one.id)):
                 return str(one.id)
         late = self.open(tx, row.guide, row.language, row.consent_at, opened_by=row.opened_by, late_of=row.id)
+        store.save_preparation(tx, late, binding=row.binding)
         self._queue.enqueue(tx, "close", late, delay=LATE_WAIT)
         return late
 

@@ -156,6 +156,7 @@ class Prompts:
     locale: str = ""  # the language with its country, which is how telephone providers name it: "da-DK"
     voice: str = ""  # the provider's voice that reads what has no sound yet
     others: tuple["Prompts", ...] = ()  # the line's other languages
+    pages: Mapping[str, str] = field(default_factory=dict)  # what is read on the web pages and in texts
 
     @property
     def languages(self) -> tuple["Prompts", ...]:

@@ -9,6 +9,16 @@ PHRASES = {
     "explain_menu": 1,
     "no_consent": 1,
     "own_phone": 3,
+    "trial": 1,
+    "address_known": 1,  # then the domain is said, with "dot" between its parts
+    "dot": 1,
+    "address": 3,
+    "text_comes": 1,
+    "text_waits": 1,
+    "text_failed": 1,
+    "cannot_see": 1,
+    "cannot_text": 1,
+    "cannot_borrowed": 1,
     "resume": 3,
     "resumed": 1,
     "choose": 3,
@@ -65,7 +75,7 @@ PHRASES = {
     "sound_unheard": 1,
     "sound_end": 1,
 }
-SHARED = ("phrases.toml", "read.toml", "wording.toml", "points.toml")  # the files of a language that are no guides
+SHARED = ("phrases.toml", "read.toml", "pages.toml", "wording.toml", "points.toml")  # the files of a language that are no guides
 WHOLE = ("press", "digits", "sound_part")  # these are lists of things, not tries: every wording must be there
 WORDS = ("yes", "no", "again", "onward", "help")  # what a caller may say to a menu
 # Each text of the mail, and the placeholder that it must hold.
@@ -127,6 +137,15 @@ SHEET = (  # the texts that stand on the pages alone; the others they share with
     "employee",
     "leader",
     "page",
+)
+PAGES = (  # the web pages, the mail with the button, and the texts
+    *("invite", "remind", "undeliverable", "mail_subject", "mail_text", "mail_button", "mail_not_you", "mail_delete"),
+    *("write_title", "write_why", "write_label", "write_private", "write_button", "write_wrong", "write_nowhere", "write_too_many"),
+    *("meant_title", "meant_yes", "meant_no", "employer_title", "employer_why", "employer_other", "employer_same"),
+    *("look_title", "look_why", "look_again", "confirm_title", "confirm_why", "confirm_button", "confirmed_title", "confirmed_why"),
+    *("sent_title", "sent_why", "sent_again", "resent_title", "resent_why", "forget", "forgotten_title", "forgotten_why"),
+    *("not_me", "not_me_title", "not_me_why", "not_me_yes", "not_me_no", "deleted_title", "deleted_why"),
+    *("empty_title", "empty_why", "gone_title", "gone_why", "help"),
 )
 MAX_QUESTIONS = 9
 MAX_OPTIONS = 4  # in one menu

@@ -9,6 +9,7 @@ worker_keys = sa.Table(
     metadata,
     sa.Column("public_key", sa.LargeBinary, primary_key=True),
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("purpose", sa.String(20), nullable=False, server_default="answers"),  # or bindings
 )
 preparations = sa.Table(
     "preparations",
@@ -18,13 +19,20 @@ preparations = sa.Table(
     sa.Column("language", sa.String(10), nullable=False),
     sa.Column("opened_by", sa.String(34), index=True),  # the call that it began in
     # open -> closed (no call will add to it) -> sending (nothing more goes in) -> sent | undeliverable;
-    # or empty: nothing was said; or deleted
+    # closed -> waiting (for an address) -> closed | expired; or empty: nothing was said; or deleted
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("late_of", sa.String(32), index=True),  # holds what came after that preparation was sent
     sa.Column("consent_at", sa.Float, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("closed_at", sa.Float),
     sa.Column("sent_at", sa.Float),
+    sa.Column("waiting_since", sa.Float),  # for an address
+    sa.Column("binding", sa.String(32)),  # the address that it goes to
+    sa.Column("caller", sa.String(64)),  # keyed hash of the number that an address may be bound to
+    sa.Column("number_sealed", sa.LargeBinary),  # the number that texts about it go to
+    sa.Column("text", sa.String(10)),  # what became of the text with its link: sent or failed
+    sa.Column("page_hash", sa.String(64), unique=True, index=True),  # of its page's token
+    sa.Column("mails", sa.Integer, nullable=False, server_default="0"),  # mails that were asked for beyond the first
     sa.Column("public_key", sa.LargeBinary, nullable=False),
     sa.Column("worker_key", sa.LargeBinary, nullable=False),
     sa.Column("private_key_sealed", sa.LargeBinary, nullable=False),
@@ -57,6 +65,29 @@ utterances = sa.Table(
     sa.Column("erased", sa.Boolean, nullable=False),  # at the provider
     sa.Column("sound_sealed", sa.LargeBinary),
     sa.Column("words_sealed", sa.LargeBinary),
+)
+bindings = sa.Table(
+    "bindings",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("caller", sa.String(64), nullable=False, index=True),  # keyed hash of the number
+    # staff: imported; pending: written on the page; confirmed: by the button in the mail; refused: no mail gets there
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("sealed_to", sa.LargeBinary, nullable=False),
+    sa.Column("entry_sealed", sa.LargeBinary, nullable=False),  # address, and for staff number and name
+    sa.Column("hint_sealed", sa.LargeBinary, nullable=False),  # domain and language, which the call may know
+    sa.Column("made_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float),
+    sa.Column("preparation", sa.String(32), index=True),  # on whose page it was written
+    sa.Column("token_hash", sa.String(64), unique=True, index=True),  # of the button in the mail, until it is pressed
+)
+texts = sa.Table(
+    "texts",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("caller", sa.String(64), nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("failed", sa.String(40)),  # why it cannot be sent
 )
 sounds = sa.Table(
     "sounds",

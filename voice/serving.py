@@ -41,11 +41,26 @@ def serve(config: Config) -> None:
     engine.dispose()
     if silent := sum(have.isdisjoint(keys) for keys in _names(config, prompts)):
         print(f"{silent} prompts have no sound yet and are read aloud by Twilio's voice: run `samtaleklar render`.", file=sys.stderr)
+    for warning in warnings(config):
+        print(warning, file=sys.stderr)
     web = ["gunicorn", "--bind", f"0.0.0.0:{config.port}", "--threads", str(THREADS), "--log-level", "warning", "voice.app:create_app()"]
     commands = {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", "voice", "work"]}
     with Processes(commands, os.environ) as processes:
         print(f"The line runs on port {config.port} and is reached at {config.public_base_url}. Ctrl-C ends it.", file=sys.stderr)
         processes.run_until_told()
+
+
+def warnings(config: Config) -> list[str]:
+    """What an operator should know of the mails' way, at every start of a line that real callers reach."""
+    found = []
+    if not (config.relay_enforces_tls or config.local):
+        found.append(
+            "Your mail relay may pass mails on unencrypted, and they tell of health: make it demand TLS (README), "
+            "then set RELAY_ENFORCES_TLS=1."
+        )
+    if not (config.sms_from or config.trial):
+        found.append("SMS_FROM is not set: callers who are not on your list cannot get a mail, and are told so.")
+    return found
 
 
 def work(config: Config, transcriber: Transcriber | None = None) -> None:

@@ -77,14 +77,14 @@ def _locked(connection: Connection, table: sa.Table, key: str) -> Row[Any] | Non
 # ---- keys
 
 
-def add_worker_key(connection: Connection, public_key: bytes, now: float) -> None:
-    _insert_new(connection, worker_keys, {"public_key": public_key, "created_at": now})
+def add_worker_key(connection: Connection, public_key: bytes, now: float, purpose: str = "answers") -> None:
+    _insert_new(connection, worker_keys, {"public_key": public_key, "created_at": now, "purpose": purpose})
 
 
-def worker_key(connection: Connection) -> bytes | None:
-    """The newest public key, to which the web process seals."""
-    newest = sa.select(worker_keys.c.public_key).order_by(worker_keys.c.created_at.desc()).limit(1)
-    return connection.execute(newest).scalar_one_or_none()
+def worker_key(connection: Connection, purpose: str = "answers") -> bytes | None:
+    """The newest public key, to which the web process seals ``answers`` or ``bindings``."""
+    newest = sa.select(worker_keys.c.public_key).where(worker_keys.c.purpose == purpose)
+    return connection.execute(newest.order_by(worker_keys.c.created_at.desc()).limit(1)).scalar_one_or_none()
 
 
 # ---- calls
@@ -162,6 +162,10 @@ def new_id() -> str:
 def locked_preparation(connection: Connection, preparation: str) -> Row[Any] | None:
     """The preparation's row, locked: whoever counts its answers does so alone."""
     return _locked(connection, preparations, preparation)
+
+
+def preparation(connection: Connection, preparation_id: str) -> Row[Any] | None:
+    return connection.execute(sa.select(preparations).where(preparations.c.id == preparation_id)).one_or_none()
 
 
 def save_preparation(connection: Connection, preparation: str, **values: Any) -> None:

@@ -20,6 +20,7 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from voice.errors import ConfigError, VoiceError
 
 _VERSION = b"\x01"
+_LOCKED = b"\x02"
 _KEY = 32
 _BOX = _KEY + 48  # what a sealed box adds
 _NONCE = 12
@@ -58,6 +59,22 @@ def unseal(private: bytes, sealed: bytes, where: str) -> bytes:
         return AESGCM(key).decrypt(rest[:_NONCE], rest[_NONCE:], where.encode())
     except (CryptoError, InvalidTag, ValueError) as error:
         raise SealBroken("a sealed value does not open here") from error
+
+
+def lock(secret: bytes, plain: bytes, where: str) -> bytes:
+    """Seal ``plain`` for whoever holds the same 32 secret bytes."""
+    nonce = secrets.token_bytes(_NONCE)
+    return _LOCKED + nonce + AESGCM(secret).encrypt(nonce, plain, where.encode())
+
+
+def unlock(secret: bytes, locked: bytes, where: str) -> bytes:
+    """The plain bytes again. Raises SealBroken."""
+    if locked[:1] != _LOCKED:
+        raise SealBroken("a locked value of an unknown version")
+    try:
+        return AESGCM(secret).decrypt(locked[1 : 1 + _NONCE], locked[1 + _NONCE :], where.encode())
+    except (InvalidTag, ValueError) as error:
+        raise SealBroken("a locked value does not open here") from error
 
 
 class Keyring:

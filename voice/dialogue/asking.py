@@ -27,6 +27,10 @@ def asking(prompts: Prompts, session: Session) -> tuple[Prompt, ...]:
             question = current(prompts, session)
             opening = [question.count, question.first] if attempt == 0 else []
             return (*filter(None, opening), question.asking(attempt))
+        case "address":
+            labels = [Prompt(f"domain/{n}", label, prompts.language) for n, label in enumerate(session.domain.split("."))]
+            spelt = [one for label in labels for one in (prompts.phrase("dot"), label)][1:]
+            return (prompts.phrase("address_known"), *spelt, prompts.phrase("address", attempt))
         case "help":
             at_question = ("help_example", "help_skip") if session.back in ("question", "answered") else ("help_explain",)
             return tuple(map(prompts.phrase, (*at_question, "help_faster" if session.slow else "help_slower", "help_more")))

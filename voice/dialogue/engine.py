@@ -4,7 +4,7 @@ It is pure: the same session and event give the same turn, so that a webhook tha
 A call goes through places (``session.py``); what each says and waits for stands in ``asking.py``, what the
 caller can do there in ``moves.py``. Here stands what holds at every place::
 
-    (language) ─> consent ─yes─> (own telephone? go on?) ─> moment ─> guide ─> question ⇄ answered ─> over
+    (language) ─> consent ─yes─> (own telephone? which mail? go on?) ─> moment ─> guide ─> question ⇄ answered ─> over
                      └─no: the questions are read aloud and nothing is recorded        help ⇄ from everywhere
 
 A silence asks again, shorter and simpler each time, and after three tries goes on without punishing.
@@ -16,8 +16,9 @@ from typing import assert_never
 
 from voice.dialogue.asking import MAX_SECONDS, asking, current, languages_of, waiting
 from voice.dialogue.events import HANGUP, SILENCE, CallStarted, Event, HungUp, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
-from voice.dialogue.moves import DONE, HELP, NO, REPEAT, YES, Step, answered, ask_help, back_shortly, choices, end, give_up, onward, speak
+from voice.dialogue.moves import DONE, HELP, NO, REPEAT, YES, answered, ask_help, back_shortly, choices, give_up, onward, speak
 from voice.dialogue.session import Answer, Session
+from voice.dialogue.step import Step, end
 from voice.dialogue.turn import Hangup, Turn
 from voice.prompts import Prompt, Prompts, as_heard
 
@@ -34,11 +35,18 @@ def respond(prompts: Prompts, session: Session, event: Event) -> Reply:
     """
     if session.over:
         return session, Turn((), Hangup())
-    step = _step(prompts.speaking(session.language), replace(session, turn=session.turn + 1), event)
-    prompts = prompts.speaking(step.session.language)
+    content = prompts
+    prompts = content.speaking(session.language)
+    told: tuple[Prompt, ...] = ()
+    if session.to == "failed":  # nothing can be sent after all: what is left of the call is for listening
+        session, told = replace(session, to="", consent=False), (prompts.phrase("text_failed"),)
+    step = _step(prompts, replace(session, turn=session.turn + 1), event)
+    prompts = content.speaking(step.session.language)
     if step.session.turn >= MAX_TURNS and not step.session.over:
         step = replace(end(step.session, "too_long", prompts.phrase("too_long")), keyed=step.keyed)
-    say = (*step.say, *asking(prompts, step.session)) if step.ask else step.say
+    if step.session.over and step.session.to == "text" and step.session.answered and step.session.ended != "deleted":
+        told = (prompts.phrase("text_waits"),)
+    say = (*told, *step.say, *(asking(prompts, step.session) if step.ask else ()))
     return step.session, Turn(say, waiting(prompts, step.session), step.session.slow, step.keyed, prompts.language)
 
 
@@ -61,6 +69,8 @@ def _step(prompts: Prompts, session: Session, event: Event) -> Step:
 
 def _started(prompts: Prompts, session: Session, event: CallStarted) -> Step:
     session = replace(session, final_silence=event.final_silence, words=event.words, number_guide=event.guide)
+    if (here := event.mailbox) is not None:
+        session = replace(session, trial=False, domain=here.domain, text=here.text, seen=here.seen)
     if event.unfinished:
         language = prompts.speaking(event.unfinished.language).language
         session = replace(

@@ -19,12 +19,26 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Where the preparation of a call from this number can go.
+
+    ``domain``: of the address that is bound to the number, or "". ``text``: an SMS with a link can be sent to it.
+    ``seen``: the number was shown at all.
+    """
+
+    domain: str = ""
+    text: bool = False
+    seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class CallStarted:
     """The line was called.
 
     ``final_silence``: seconds of silence that end an answer. ``words``: menus may be answered by a spoken word.
     ``guide``: the one that the called number leads to, or "". ``unfinished``: what the caller may go on with.
     ``language``: the one that the called number speaks, or "" for the caller's choice.
+    ``mailbox``: None in a trial, when every preparation goes to the same address.
     """
 
     final_silence: int = 6
@@ -32,6 +46,7 @@ class CallStarted:
     guide: str = ""
     unfinished: Unfinished | None = None
     language: str = ""
+    mailbox: Mailbox | None = None
 
 
 @dataclass(frozen=True, slots=True)

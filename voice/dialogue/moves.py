@@ -4,30 +4,18 @@ A move gives a Step: the session at its new place and what is said on the way; t
 ``asking.py``. Keys mean the same everywhere: ``*`` again, ``0`` help, ``#`` I have finished, ``1`` yes, ``2`` no.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 from voice.dialogue.asking import can_go_back, choices_of, current, languages_of
-from voice.dialogue.session import Ended, Place, Session
+from voice.dialogue.session import Place, Session
+from voice.dialogue.step import Move, Step, end
 from voice.dialogue.turn import Keyed
 from voice.prompts import Guide, Prompt, Prompts
 
 REPEAT, HELP, DONE = "*", "0", "#"
 YES, NO = "1", "2"
 SKIPS = 2  # questions left in silence, in a row, before the line offers to stop
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """``ask``: whether the place is asked in full, or only waited at (the caller knows what was asked)."""
-
-    session: Session
-    say: tuple[Prompt, ...] = ()
-    ask: bool = True
-    keyed: Keyed | None = None
-
-
-Move = Callable[[Prompts, Session], Step]
 
 
 def choices(prompts: Prompts, session: Session) -> Mapping[str, Move]:
@@ -65,7 +53,11 @@ def give_up(prompts: Prompts, session: Session) -> Step:
             return speak(languages_of(prompts, session)[0])(prompts, session)
         case "consent" | "moment" | "guide":
             return end(session, "silent", prompts.phrase("goodbye_no_answers"))
-        case "own_phone" | "resume":
+        case "own_phone":
+            return borrowed(prompts, session)
+        case "address":
+            return by_text(prompts, session)
+        case "resume":
             return choose(prompts, session)
         case "question":
             return _left_in_silence(prompts, session)
@@ -92,16 +84,56 @@ def speak(content: Prompts) -> Move:
             session = replace(session, number_guide="")
         if session.unfinished_guide not in known or session.unfinished_language != content.language:
             session = replace(session, unfinished_guide="", answered=())
-        return Step(session, (content.phrase("welcome"),))
+        welcome = content.phrase("welcome")
+        if session.trial:
+            return Step(session, (content.phrase("trial"), welcome))
+        if session.domain or session.text:
+            return Step(session, (welcome,))
+        step = nowhere(content, session, content.phrase("cannot_text" if session.seen else "cannot_see"))
+        return replace(step, say=(welcome, *step.say))
 
     return move
 
 
 def consented(prompts: Prompts, session: Session) -> Step:
     session = replace(session, consent=True)
-    if session.unfinished_guide:
+    if session.unfinished_guide or not session.trial:
         return Step(session.at("own_phone"))
     return choose(prompts, session)
+
+
+def own(prompts: Prompts, session: Session) -> Step:
+    """It is the caller's own telephone: what is bound to its number is theirs."""
+    if session.trial:
+        return _with_mailbox(prompts, session)
+    return Step(session.at("address")) if session.domain else by_text(prompts, session)
+
+
+def borrowed(prompts: Prompts, session: Session) -> Step:
+    """Somebody else's telephone: whoever has it next would get the text, and the link in it."""
+    return choose(prompts, session) if session.trial else nowhere(prompts, session, prompts.phrase("cannot_borrowed"))
+
+
+def to_known(prompts: Prompts, session: Session) -> Step:
+    return _with_mailbox(prompts, replace(session, to="known"))
+
+
+def by_text(prompts: Prompts, session: Session) -> Step:
+    """Another address, or the first: a text asks for it."""
+    if not session.text:
+        return nowhere(prompts, session, prompts.phrase("cannot_text"))
+    step = _with_mailbox(prompts, replace(session, to="text"))
+    return replace(step, say=(prompts.phrase("text_comes"), *step.say))
+
+
+def nowhere(prompts: Prompts, session: Session, why: Prompt) -> Step:
+    """Nothing can be sent, so nothing is recorded: the caller may still listen."""
+    step = choose(prompts, replace(session, consent=False))
+    return replace(step, say=(why, *step.say))
+
+
+def _with_mailbox(prompts: Prompts, session: Session) -> Step:
+    return Step(session.at("resume")) if session.unfinished_guide else choose(prompts, session)
 
 
 def refused(prompts: Prompts, session: Session) -> Step:
@@ -287,13 +319,10 @@ def _to(place: Place) -> Move:
     return lambda prompts, session: Step(session.at(place))
 
 
-def end(session: Session, ended: Ended, *say: Prompt) -> Step:
-    return Step(replace(session, place="over", ended=ended), say)
-
-
 _MENUS: Mapping[str, Mapping[str, Move]] = {
     "consent": {YES: consented, NO: refused},
-    "own_phone": {YES: _to("resume"), NO: choose},
+    "own_phone": {YES: own, NO: borrowed},
+    "address": {"1": to_known, "2": by_text},
     "resume": {"1": resume, "2": choose},
     "stop": {YES: stop, NO: go_on},
     "onward": {YES: lead_on, NO: finish},

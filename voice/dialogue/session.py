@@ -7,7 +7,8 @@ from typing import Any, Literal
 Place = Literal[
     "language",  # asked first, where the line has more than one
     "consent",
-    "own_phone",  # is this your own telephone? asked only when there is something to go on with
+    "own_phone",  # is this your own telephone? asked when there is something to go on with, or a mailbox to find
+    "address",  # the mail goes to the address that is bound to the number, or to another
     "resume",  # go on with the call that broke off, or begin afresh
     "moment",  # which group of guides
     "guide",
@@ -22,6 +23,7 @@ Place = Literal[
     "delete",
     "over",
 ]
+To = Literal["", "known", "text", "failed"]  # the address bound to the number; one that a text asks for; that text cannot be sent
 Ended = Literal["", "complete", "stopped", "refused", "silent", "hung_up", "too_long", "deleted"]
 
 
@@ -45,6 +47,11 @@ class Session:
     slow: bool = False
     consent: bool = False
     resumed: bool = False  # goes on with the unfinished call's preparation
+    trial: bool = True  # one address for all
+    domain: str = ""  # of the address that is bound to the number
+    text: bool = False  # the number can be sent an SMS
+    seen: bool = True  # the number is not withheld
+    to: To = ""
     number_guide: str = ""  # the guide that the called number leads to
     language: str = ""  # BCP 47; "" until it is known
     unfinished_guide: str = ""

@@ -65,6 +65,7 @@ class LocalLine:
                 "DATABASE_URL": f"sqlite:///{self._folder.absolute() / 'samtaleklar.sqlite'}",  # never the one that our environment names
                 "SMTP_URL": self.mailbox.url,
                 "MAIL_FROM": "samtaleklar@localhost",
+                "TRIAL": "1",
                 "SUMMARY_TO": "dig@localhost",
                 "SPEECH_VOICE": "espeak",
                 "RESUME_WINDOW": "0",

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlparse
 from flask import Flask, Response, request
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator, add_port, remove_port
 
-OPEN = frozenset({"healthz", "sounds.sound"})  # endpoints that hold nothing of anybody's
+# Endpoints that hold nothing of anybody's, and the pages that only a token of 256 bits opens.
+OPEN = frozenset({"healthz", "sounds.sound", "pages.mail", "pages.mail_done", "pages.yes", "pages.yes_done"})
 FORM = "application/x-www-form-urlencoded"
 
 

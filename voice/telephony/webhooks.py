@@ -43,7 +43,7 @@ def call_goes_on(turn: int) -> Response:
     line, call_sid, event = _line(), fields.call_sid(), fields.event()
     placing = fields.placing(call_sid, turn) if isinstance(event, UtteranceRecorded) else None
     issued = line.calls.issued(call_sid, turn, fields.nonce())
-    reply = line.calls.happened(call_sid, turn, event, placing) if issued else None
+    reply = line.calls.happened(call_sid, turn, event, placing, fields.caller()) if issued else None
     return _twiml(reply if reply is not None else line.writer.say("sorry"))
 
 
