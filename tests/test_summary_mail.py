@@ -75,7 +75,7 @@ def test_the_text_reads_well_alone() -> None:
             "\n".join((PHRASES["open"], PHRASES["not_answered"], *(question.label for question in GUIDE.questions[1:-1]))),
             PHRASES["good_to_know"],
             *(f"{reading.title}\n{reading.text}" for reading in GUIDE.readings),
-            "Ingen læser svar på denne mail. Ring gerne igen.\n",
+            f"{PHRASES['automatic']}\n",
         )
     )
 
