@@ -111,6 +111,13 @@ class MailboxLine:
         texts = [mail.get_body(("plain",)).get_content() for mail in self.mails]
         return next(text.partition(BASE)[2].split()[0] for text in reversed(texts) if f"{BASE}/ja/" in text)
 
+    def delete_link(self) -> str:
+        """The path of the link in the last mail by which all of it is deleted; it stands in both parts."""
+        text, html = (self.mails[-1].get_body((kind,)).get_content() for kind in ("plain", "html"))
+        link = text.partition(f"{BASE}/slet/")[2].split()[0]
+        assert html.count(f'href="{BASE}/slet/{link}"') == 1
+        return f"/slet/{link}"
+
     def get(self, path: str) -> TestResponse:
         return self.web.client.get(path, base_url=BASE)
 

@@ -56,6 +56,8 @@ PATHS = {
     "pages.mail_done": ("POST", f"/mail/{'0' * 64}", Codes(404, **{**dict.fromkeys(OPEN, 404), "too_large": 413})),
     "pages.yes": ("GET", f"/ja/{'0' * 64}", Codes(404, **dict.fromkeys(OPEN, 404))),
     "pages.yes_done": ("POST", f"/ja/{'0' * 64}", Codes(404, **dict.fromkeys(OPEN, 404))),
+    "pages.delete": ("GET", f"/slet/{'0' * 64}", Codes(404, **dict.fromkeys(OPEN, 404))),
+    "pages.delete_done": ("POST", f"/slet/{'0' * 64}", Codes(404, **dict.fromkeys(OPEN, 404))),
 }
 
 

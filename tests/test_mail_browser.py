@@ -15,7 +15,7 @@ from voice.config import ROOT
 from voice.content import load
 from voice.prompts import Guide
 from voice.summary import Utterance, summarise
-from voice.summary.mail import MailText, write
+from voice.summary.mail import Form, MailText, write
 
 CHROMIUM = Path("/usr/bin/chromium")
 NEEDED = [] if CHROMIUM.exists() else [str(CHROMIUM)]
@@ -59,7 +59,8 @@ def everything(guide: Guide) -> MailText:
         for n, (question, words) in enumerate(zip(asked, SAID, strict=False))
     ]
     said.append(Utterance("u", important.id, 0, 0, "heard", "At vi aftaler, hvem der løfter de tunge kasser.", unsure=True))
-    return write(summarise(guide, said, PROMPTS.vocabulary), PROMPTS, {"pages": b"%PDF", "sound": None if guide.id == "leder" else b"ID3"})
+    forms: dict[Form, bytes | None] = {"pages": b"%PDF", "sound": None if guide.id == "leder" else b"ID3"}
+    return write(summarise(guide, said, PROMPTS.vocabulary), PROMPTS, forms, "https://line.example/slet/" + "0" * 64)
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=[guide.id for guide in GUIDES])

@@ -129,6 +129,7 @@ def test_from_the_call_by_text_page_and_button_to_the_mail(line: LocalLine, brow
     _, mail = line.mailbox.wait(2, SECONDS)
     assert mail["To"] == "lone@gmail.com"
     assert "1 2 3 4 5 6 7 8 9" in body(mail)
+    assert faults(seen, link(body(mail))) == [], "the page that asks whether to delete"
 
     page.goto(button)
     expect(page.get_by_role("heading", name="Linket virker ikke mere")).to_be_visible()

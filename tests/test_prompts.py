@@ -521,5 +521,5 @@ def test_every_text_of_the_mail_that_is_asked_for_can_come_to_be_read() -> None:
     forms: list[dict[Form, bytes | None]] = [{}, {"pages": b"%PDF", "sound": b"ID3"}, {"pages": None, "sound": None}]
     for utterances, late, sheet, attached in product([*said, []], (False, True), get_args(Sheet), forms):
         guide = replace(prompts.guide("lang"), sheet=sheet, readings=readings)
-        write(summarise(guide, utterances, prompts.vocabulary, late=late), prompts, attached)
+        write(summarise(guide, utterances, prompts.vocabulary, late=late), prompts, attached, "https://line.example/slet/0")
     assert sorted(observed.read) == sorted(MAIL)

@@ -78,7 +78,11 @@ def staff(connection: Connection) -> list[Row[Any]]:
 
 
 def page(connection: Connection, page_hash: str) -> Row[Any] | None:
-    """The preparation whose page has this token, locked."""
+    """The preparation whose page has this token, locked; what it came too late for is locked before it, as everywhere."""
+    first = sa.select(sa.func.coalesce(preparations.c.late_of, preparations.c.id)).where(preparations.c.page_hash == page_hash)
+    if (found_id := connection.execute(first).scalar_one_or_none()) is None:
+        return None
+    connection.execute(sa.select(preparations.c.id).where(preparations.c.id == found_id).with_for_update())
     found = sa.select(preparations).where(preparations.c.page_hash == page_hash, preparations.c.caller.is_not(None))
     return connection.execute(found.with_for_update()).one_or_none()
 

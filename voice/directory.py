@@ -25,6 +25,14 @@ REMEMBERED = 180 * DAY  # seconds after which a caller is asked for the address 
 UNREACHABLE = 30 * DAY  # seconds for which a number that took no text is not tried again
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a preparation goes to, and the link by which they have all of it deleted; "" in a trial."""
+
+    address: str
+    delete_link: str = ""
+
+
 def is_number(text: str) -> bool:
     """Whether a caller can be told from others by it: E.164, and not one that stands for "withheld"."""
     return re.fullmatch(r"\+[1-9][0-9]{6,14}", text) is not None and text not in _WITHHELD
@@ -113,6 +121,21 @@ def texts_used_up(tx: Connection, keys: Sequence[str], config: Config, now: floa
 def token(private_key: bytes, what: str) -> str:
     """The token of a link, of 256 bits: the same at every run of a job, and nothing that is stored here gives it away."""
     return hmac.new(private_key, f"link|{what}".encode(), hashlib.sha256).hexdigest()
+
+
+def page_token(private_key: bytes) -> str:
+    """Of the link in a text: it opens the preparation's page."""
+    return token(private_key, "page")
+
+
+def mail_token(page: str) -> str:
+    """Of the link in the mail: it deletes, and no more, as the page's token cannot be found from it."""
+    return token_hash(page)
+
+
+def page_hash(mail: str) -> str:
+    """What is stored, and tells both."""
+    return token_hash(mail)
 
 
 def token_hash(written: str) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from voice import store, vault
 from voice.config import Config
 from voice.delivery import build_message
+from voice.directory import Recipient
 from voice.errors import ProviderError, SpeechError
 from voice.preparations import Preparations
 from voice.prompts import Guide, Prompt, Prompts
@@ -48,7 +49,7 @@ class Jobs:
         keyring: vault.Keyring,
         send: Callable[[EmailMessage], None],
         clock: Callable[[], float] = time.time,
-        recipient: Callable[[Row[Any]], str | None] | None = None,
+        recipient: Callable[[Row[Any]], Recipient | None] | None = None,
     ) -> None:
         self._config = config
         self._engine = engine
@@ -60,7 +61,7 @@ class Jobs:
         self._send_mail = send
         self._clock = clock
         self._people = human_voices(config.prompts_dir, prompts.languages)
-        self._recipient = recipient or (lambda _preparation: config.summary_to or None)
+        self._recipient = recipient or (lambda _preparation: Recipient(config.summary_to) if config.summary_to else None)
         self._preparations = Preparations(queue, clock)
 
     def table(self) -> Mapping[str, Job]:
@@ -130,8 +131,8 @@ class Jobs:
         if to is None:
             return
         message = build_message(
-            mail.write(summary, prompts, self._forms(summary, prompts)),
-            to=to,
+            mail.write(summary, prompts, self._forms(summary, prompts), to.delete_link),
+            to=to.address,
             sender=self._config.mail_from,
             preparation_id=preparation,
             message_number=1 + row.mails,

@@ -220,11 +220,11 @@ class Preparations:
             return
         self._shred(tx, preparation, status="deleted")
 
-    def erase(self, tx: Connection, preparation: str) -> None:
-        """All that is here of it goes, also of one that was sent."""
-        self.delete(tx, preparation)
-        if (row := store.locked_preparation(tx, preparation)) is not None and row.private_key_sealed:
-            self._shred(tx, preparation)
+    def erase(self, tx: Connection, row: Row[Any]) -> None:
+        """All that is here of a call's answers goes: also what was sent, and what came too late for it."""
+        first = row.late_of or row.id
+        for one in (first, *(late.id for late in store.locked_late_preparations(tx, first))):
+            self._shred(tx, one, status="deleted")
 
     def shred_old(self, tx: Connection) -> None:
         """What was said goes when the mail had time to bounce, and after a week in any case, as callers are told."""
@@ -258,7 +258,7 @@ class Preparations:
             if one.status == "open" or (one.status == "closed" and store.unsettled(tx, one.id)):
                 return str(one.id)
         late = self.open(tx, row.guide, row.language, row.consent_at, opened_by=row.opened_by, late_of=row.id)
-        store.save_preparation(tx, late, binding=row.binding)
+        store.save_preparation(tx, late, binding=row.binding, caller=row.caller)
         self._queue.enqueue(tx, "close", late, delay=LATE_WAIT)
         return late
 

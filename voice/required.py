@@ -119,6 +119,7 @@ MAIL = {
     "not_answered": "",
     "good_to_know": "",
     "automatic": "",
+    "delete": "",
 }
 SHEET = (  # the texts that stand on the pages alone; the others they share with the mail
     "show",
@@ -144,7 +145,7 @@ PAGES = (  # the web pages, the mail with the button, and the texts
     *("meant_title", "meant_yes", "meant_no", "employer_title", "employer_why", "employer_other", "employer_same"),
     *("look_title", "look_why", "look_again", "confirm_title", "confirm_why", "confirm_button", "confirmed_title", "confirmed_why"),
     *("sent_title", "sent_why", "sent_again", "resent_title", "resent_why", "forget", "forgotten_title", "forgotten_why"),
-    *("not_me", "not_me_title", "not_me_why", "not_me_yes", "not_me_no", "deleted_title", "deleted_why"),
+    *("not_me", "not_me_title", "not_me_why", "not_me_yes", "not_me_no", "delete_title", "delete_why", "deleted_title", "deleted_why"),
     *("empty_title", "empty_why", "gone_title", "gone_why", "help"),
 )
 MAX_QUESTIONS = 9

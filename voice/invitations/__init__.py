@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from voice import bindings, store, vault
 from voice.config import Config
 from voice.delivery import build_message
-from voice.directory import open_entry, texts_used_up, token, token_hash
+from voice.directory import Recipient, mail_token, open_entry, page_hash, page_token, texts_used_up, token, token_hash
 from voice.errors import ProviderError
 from voice.preparations import Preparations
 from voice.prompts import Prompts
@@ -60,10 +60,10 @@ class Invitations:
             "confirm": Job(self.confirm, attempts=34, base=5, cap=3600, give_up=self._refused),
         }
 
-    def recipient(self, preparation: Row[Any]) -> str | None:
-        """The address that it goes to. None while there is none: then it waits, and one is asked for."""
+    def recipient(self, preparation: Row[Any]) -> Recipient | None:
+        """Whom it goes to. None while there is none: then it waits, and one is asked for."""
         if self._config.trial:
-            return self._config.summary_to
+            return Recipient(self._config.summary_to)
         with store.writing(self._engine) as tx:
             row = store.locked_preparation(tx, preparation.id)
             assert row is not None
@@ -72,7 +72,8 @@ class Invitations:
                 store.save_preparation(tx, row.id, binding=None)
                 self._preparations.wait_for_address(tx, row.id)
                 return None
-        return open_entry(binding, self._keyring).address
+            key = mail_token(self._page(tx, row))
+        return Recipient(open_entry(binding, self._keyring).address, f"{self._config.public_base_url}/slet/{key}")
 
     def invite(self, preparation: str) -> None:
         """Send the text with the link, while the call still goes on."""
@@ -131,13 +132,11 @@ class Invitations:
         """Send one text with the link to the preparation's page, unless the number has had enough of them today."""
         if not row.number_sealed:
             return
-        private = self._private(row)
-        number = vault.unseal(private, row.number_sealed, vault.place("preparations", "number", row.id)).decode()
-        key = token(private, "page")
+        number = vault.unseal(self._private(row), row.number_sealed, vault.place("preparations", "number", row.id)).decode()
         with store.writing(self._engine) as tx:
             if texts_used_up(tx, [row.caller], self._config, self._clock()):
                 raise ProviderError("this number has had its texts of the day", permanent=True)
-            store.save_preparation(tx, row.id, page_hash=token_hash(key))
+            key = self._page(tx, row)
         link = f"{self._config.public_base_url}/mail/{key}"
         try:
             self._provider.send_text(number, self._prompts.speaking(row.language).pages[which].replace("{link}", link))
@@ -146,6 +145,12 @@ class Invitations:
                 self._note(row, which, bindings.REFUSED)
             raise
         self._note(row, which, None)
+
+    def _page(self, tx: Connection, row: Row[Any]) -> str:
+        """Open the preparation's page, and give its token."""
+        key = page_token(self._private(row))
+        store.save_preparation(tx, row.id, page_hash=page_hash(mail_token(key)))
+        return key
 
     def _note(self, row: Row[Any], which: str, failed: str | None) -> None:
         with store.writing(self._engine) as tx:

@@ -59,6 +59,18 @@ def yes_done(token: str) -> Response:
     return _page(_pages().confirm(token))
 
 
+@blueprint.get("/slet/<string(length=64):token>")
+def delete(token: str) -> Response:
+    """The page that asks whether to delete, from the link in the mail with the preparation."""
+    return _page(_pages().asks_to_delete(token))
+
+
+@blueprint.post("/slet/<string(length=64):token>")
+def delete_done(token: str) -> Response:
+    """Its button."""
+    return _page(_pages().delete(token))
+
+
 def _pages() -> Pages:
     pages = current_app.extensions["pages"]
     assert isinstance(pages, Pages)

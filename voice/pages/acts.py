@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from voice import bindings, store
 from voice.addresses import Address, is_of, meant, read
 from voice.config import Config
-from voice.directory import REMEMBERED, entry_for, new_binding, read_hint, token_hash
+from voice.directory import REMEMBERED, entry_for, mail_token, new_binding, page_hash, read_hint, token_hash
 from voice.preparations import WAIT, Preparations
 from voice.prompts import Prompts
 from voice.queue import Queue
@@ -26,6 +26,7 @@ Name = Literal[
     "resent",
     "forgotten",
     "not_me",
+    "delete",
     "deleted",
     "empty",
     "gone",
@@ -73,14 +74,14 @@ class Pages:
     def look(self, token: str) -> Page:
         """The page of the preparation whose text had this token."""
         with store.reading(self._engine) as tx:
-            row = bindings.page(tx, token_hash(token))
+            row = bindings.page(tx, page_hash(mail_token(token)))
             return GONE if row is None else replace(self._shown(tx, row), language=row.language)
 
     def act(self, token: str, act: str, written: str, sure: Collection[str]) -> Page:
         """A button was pressed there."""
         checked = self._check(written, sure) if act == "write" else None
         with store.writing(self._engine) as tx:
-            row = bindings.page(tx, token_hash(token))
+            row = bindings.page(tx, page_hash(mail_token(token)))
             if row is None:
                 return GONE
             return replace(self._acted(tx, row, act, checked), language=row.language)
@@ -97,9 +98,7 @@ class Pages:
             case "not_me":
                 return Page("not_me")
             case "delete":
-                bindings.forget(tx, [row.caller], ("confirmed", "pending", "refused"))
-                self._preparations.erase(tx, row.id)
-                return Page("deleted")
+                return self._delete(tx, row)
         return self._shown(tx, row)
 
     def asks(self, token: str) -> Page:
@@ -120,6 +119,23 @@ class Pages:
             bindings.forget_written(tx, written.preparation)
             self._preparations.bound(tx, written.preparation, written.id)
             return Page("confirmed", language=self._language(written))
+
+    def asks_to_delete(self, token: str) -> Page:
+        """The page with the one button, from the link in the mail with the preparation."""
+        with store.reading(self._engine) as tx:
+            row = bindings.page(tx, page_hash(token))
+            return GONE if row is None else Page("delete", language=row.language)
+
+    def delete(self, token: str) -> Page:
+        """Its button."""
+        with store.writing(self._engine) as tx:
+            row = bindings.page(tx, page_hash(token))
+            return GONE if row is None else replace(self._delete(tx, row), language=row.language)
+
+    def _delete(self, tx: Connection, row: Row[Any]) -> Page:
+        bindings.forget(tx, [row.caller], ("confirmed", "pending", "refused"))
+        self._preparations.erase(tx, row)
+        return Page("deleted")
 
     def _language(self, binding: Row[Any]) -> str:
         hint = read_hint(binding, self._config.secrets)

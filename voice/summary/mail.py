@@ -62,8 +62,9 @@ class _Passage:
     important: bool = False
 
 
-def write(summary: Summary, prompts: Prompts, forms: Mapping[Form, bytes | None]) -> MailText:
+def write(summary: Summary, prompts: Prompts, forms: Mapping[Form, bytes | None], delete_link: str = "") -> MailText:
     """Write it in the prompts' language, with the other forms attached; a form that is None could not be made, and that is said.
+    Whoever holds the mail has all of it deleted by ``delete_link``.
 
     The most important answer comes first, and what was not answered last: a mail must not begin with what is missing. No word
     of the caller's stands before the intro, as a locked telephone shows how a mail begins.
@@ -89,7 +90,7 @@ def write(summary: Summary, prompts: Prompts, forms: Mapping[Form, bytes | None]
         [phrases["open"], phrases["not_answered"], *(line for one in unanswered for line in _lines(one))] if unanswered else [],
         [phrases["good_to_know"]] if readings else [],
         *map(_lines, readings),
-        [phrases["automatic"]],
+        [phrases["automatic"], *([phrases["delete"], delete_link] if delete_link else [])],
     ]
     return MailText(
         subject=phrases["subject"],
@@ -106,6 +107,7 @@ def write(summary: Summary, prompts: Prompts, forms: Mapping[Form, bytes | None]
                 passages=passages,
                 unanswered=unanswered,
                 readings=readings,
+                delete_link=delete_link,
                 cid={name: picture.content_id for name, picture in pictures.items()},
             )
         ),

@@ -13,7 +13,8 @@ from flask import Flask, Response, request
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator, add_port, remove_port
 
 # Endpoints that hold nothing of anybody's, and the pages that only a token of 256 bits opens.
-OPEN = frozenset({"healthz", "sounds.sound", "pages.mail", "pages.mail_done", "pages.yes", "pages.yes_done"})
+PAGES = frozenset({"pages.mail", "pages.mail_done", "pages.yes", "pages.yes_done", "pages.delete", "pages.delete_done"})
+OPEN = frozenset({"healthz", "sounds.sound", *PAGES})
 FORM = "application/x-www-form-urlencoded"
 
 
