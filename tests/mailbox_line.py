@@ -35,11 +35,13 @@ class Telephones:
 
     texts: list[tuple[str, str]] = field(default_factory=list)
     fails: dict[str, ProviderError] = field(default_factory=dict)
+    news: str = ""  # where the last text's fate is told
 
-    def send_text(self, to: str, body: str) -> None:
+    def send_text(self, to: str, body: str, news: str) -> None:
         if to in self.fails:
             raise self.fails[to]
         self.texts.append((to, body))
+        self.news = news
 
 
 class MailboxLine:

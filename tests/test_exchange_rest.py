@@ -6,10 +6,12 @@ import wave
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 import urllib3
 from flask import Response
+from twilio.request_validator import RequestValidator
 
 from tests.exchange_line import ACCOUNT, TOKEN, Caller, ringing, serving, twiml
 from voice.exchange import Conditions, Exchange, Heard, media
@@ -211,6 +213,32 @@ def test_a_message_is_kept(exchange: Exchange, http: urllib3.PoolManager) -> Non
     assert re.fullmatch("SM[0-9a-f]{32}", reply.json()["sid"])
     message = exchange.messages[-1]
     assert (message.to, message.sender, message.body) == ("+4520123456", "+4570123456", "Hej æ")
+
+
+@pytest.mark.parametrize(("error", "told"), [(None, ["sent", "delivered"]), (30003, ["sent", "undelivered"])])
+def test_what_becomes_of_a_message_is_told_to_its_status_callback(http: urllib3.PoolManager, error: int | None, told: list[str]) -> None:
+    with serving() as line, ringing(line, conditions=Conditions(callback_delay=0)) as exchange:
+        line["/text"] = Response("", 204)
+        if error:
+            exchange.unreachable["+4520123456"] = error
+        form = urlencode({"To": "+4520123456", "From": "Samtaleklar", "Body": "Hej", "StatusCallback": f"{line.url}/text?n=1#rc=2"})
+        sid = ask(exchange, http, "POST", f"{ROOT}/Messages.json", form=form).json()["sid"]
+        assert exchange.settle()
+        asked = line.requests("/text")
+        assert [each.form["MessageStatus"] for each in asked] == told
+        url, last = f"{line.url}/text?n=1", asked[-1].form
+        assert all(RequestValidator(TOKEN).validate(url, each.form, each.headers["X-Twilio-Signature"]) for each in asked)
+    assert last == {
+        "AccountSid": ACCOUNT,
+        "ApiVersion": "2010-04-01",
+        "MessageSid": sid,
+        "MessageStatus": told[-1],
+        "SmsSid": sid,
+        "SmsStatus": told[-1],
+        "To": "+4520123456",
+        "From": "Samtaleklar",
+        **({"ErrorCode": "30003"} if error else {}),
+    }
 
 
 @pytest.mark.parametrize(("form", "code"), [("To=%2B4533123456&From=x&Body=y", 21614), ("To=%2B4520123456&From=x", 21602)])

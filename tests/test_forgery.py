@@ -49,6 +49,7 @@ PATHS = {
     "calls.call_goes_on": ("POST", f"/calls/1?answer={PLACE}", Codes(200)),
     "calls.recording_status": ("POST", f"/calls/1/recording?answer={PLACE}", Codes(404)),
     "calls.call_status": ("POST", "/calls/status", Codes(204)),
+    "calls.text_status": ("POST", f"/texts/invite/{'0' * 32}", Codes(204)),
     "sounds.sound": ("GET", f"/audio/{'0' * 64}.wav", Codes(404, **dict.fromkeys(OPEN, 404))),
     "healthz": ("GET", "/healthz", Codes(200, **OPEN)),
     # a page is opened by its token alone, and a wrong one finds the same page of nothing in every way

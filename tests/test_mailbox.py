@@ -189,6 +189,64 @@ def test_a_text_that_cannot_be_sent_is_told_in_the_call_and_what_was_said_is_del
     assert not line.call(NUMBER, "").says("cannot_text")
 
 
+def news_of_the_text(line: MailboxLine, status: str, **more: str) -> None:
+    assert line.web.post(line.telephones.news, {"MessageStatus": status, **more}).status_code == 204
+
+
+@pytest.mark.parametrize("status", ["undelivered", "failed"])
+def test_a_text_that_the_carrier_gives_up_is_told_in_the_call_too(line: MailboxLine, status: str) -> None:
+    call = line.call(NUMBER, TO_A_TEXT + "3")
+    line.invitations.invite(line.preparation(call).id)
+    news_of_the_text(line, "sent")
+    news_of_the_text(line, status, ErrorCode="30003")
+    news_of_the_text(line, "sent")
+    call.press("*")
+    assert call.says("text_failed")
+    assert line.preparation(call).status == "deleted"
+    assert not line.call(NUMBER, "").says("cannot_text"), "a telephone that was off may be on the next time"
+
+
+def test_a_number_that_takes_no_texts_is_known_at_the_next_call(line: MailboxLine) -> None:
+    invited(line)
+    news_of_the_text(line, "undelivered", ErrorCode="30006")
+    assert line.call(NUMBER, "").says("cannot_text")
+
+
+def test_news_that_come_before_the_job_has_noted_its_text_are_not_lost(line: MailboxLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = line.call(NUMBER, TO_A_TEXT + "3")
+    taken = line.telephones.send_text
+
+    def given_up_at_once(to: str, body: str, news: str) -> None:
+        taken(to, body, news)
+        news_of_the_text(line, "undelivered", ErrorCode="30003")
+
+    monkeypatch.setattr(line.telephones, "send_text", given_up_at_once)
+    line.invitations.invite(line.preparation(call).id)
+    call.press("*")
+    assert call.says("text_failed")
+    assert failed_texts(line) == 1
+
+
+def test_a_text_whose_link_was_used_did_arrive_whatever_the_carrier_says(line: MailboxLine) -> None:
+    call = line.call(NUMBER, TO_A_TEXT + "3")
+    line.invitations.invite(line.preparation(call).id)
+    line.write(line.link(), "lone@gmail.com")
+    news_of_the_text(line, "undelivered", ErrorCode="30003")
+    call.press("1")
+    assert line.preparation(call).status != "deleted"
+
+
+def test_news_of_a_text_that_was_never_sent_change_nothing(line: MailboxLine) -> None:
+    line.telephones.news = "/texts/invite/" + "0" * 32
+    news_of_the_text(line, "undelivered")
+    assert failed_texts(line) == 0
+
+
+def failed_texts(line: MailboxLine) -> int:
+    with store.reading(line.web.engine) as look:
+        return bindings.counts(look, 0)["failed texts"]
+
+
 def test_a_number_gets_so_many_texts_a_day_and_no_more(make: Make) -> None:
     line = make(SMS_PER_NUMBER="2")
     invited(line)
@@ -458,11 +516,14 @@ def test_the_operator_sees_what_failed_and_no_personal_datum(
     other = line.call(OTHER, TO_A_TEXT + THROUGH)
     with pytest.raises(ProviderError):
         line.invitations.invite(line.preparation(other).id)
+    third = line.call("+4540123456", TO_A_TEXT + THROUGH)
+    line.invitations.invite(line.preparation(third).id)
+    news_of_the_text(line, "undelivered", ErrorCode="30007")
     for name, value in environ(line.web.config.data_dir, **SETTINGS).items():
         monkeypatch.setenv(name, value)
     assert main(["status"]) == 0
     told = capsys.readouterr().out
-    assert "failed texts: 1\n" in told
+    assert "failed texts: 2\n" in told
     assert "preparations that wait for an address: 1\n" in told
     assert not re.search(r"\d{8}|@", told)
 

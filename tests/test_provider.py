@@ -300,18 +300,19 @@ def test_a_provider_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest
 
 
 def test_a_text_is_handed_in_with_its_letters_and_its_sender(exchange: Exchange) -> None:
-    a_provider(exchange.api_base_url, SMS_FROM="Samtaleklar").send_text("+4520123456", "Tryk her: æøå & + % https://a/b?c=d")
+    a_provider(exchange.api_base_url, SMS_FROM="Samtaleklar").send_text("+4520123456", "Tryk her: æøå & + % https://a/b?c=d", "/texts/x")
     sent = exchange.messages[-1]
     assert (sent.to, sent.sender, sent.body) == ("+4520123456", "Samtaleklar", "Tryk her: æøå & + % https://a/b?c=d")
+    assert sent.status_callback == "https://line.example/texts/x#rc=5&rp=all"
 
 
 def test_a_text_to_a_landline_is_given_up_and_the_reason_names_no_number(exchange: Exchange) -> None:
     exchange.landlines.add("+4533123456")
-    failed = refused(lambda: a_provider(exchange.api_base_url, SMS_FROM="Samtaleklar").send_text("+4533123456", "Hej"))
+    failed = refused(lambda: a_provider(exchange.api_base_url, SMS_FROM="Samtaleklar").send_text("+4533123456", "Hej", "/texts/x"))
     assert (str(failed), failed.permanent) == ("the text was answered with 400 21614", True)
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500, 503, 200, 302])
 def test_a_text_that_the_provider_did_not_take_is_sent_again(status: int) -> None:
     with wire(f'HTTP/1.1 {status} X\r\nContent-Length: 9\r\n\r\n{{"code":1'.encode()) as (_, provider):
-        assert not refused(lambda: provider.send_text("+4520123456", "Hej")).permanent
+        assert not refused(lambda: provider.send_text("+4520123456", "Hej", "/texts/x")).permanent

@@ -31,7 +31,7 @@ def port(web: Web) -> Iterator[int]:
 
 
 def guarded_paths(app: Flask) -> list[str]:
-    values = {"turn": 1, "key": "0" * 64, "filename": "x"}
+    values = {"turn": 1, "key": "0" * 64, "filename": "x", "which": "invite", "preparation": "0" * 32}
     adapter = app.url_map.bind("line.example")
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint not in OPEN]
     return [adapter.build(rule.endpoint, {name: values[name] for name in rule.arguments}, method="POST") for rule in rules]

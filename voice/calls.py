@@ -105,6 +105,11 @@ class Calls:
                 self._preparations.settle(tx, recording_sid, outcome, only_if="expected")
             return known
 
+    def text_not_delivered(self, which: str, preparation: str, why: str) -> None:
+        """News of a text, from the carrier."""
+        with store.writing(self._engine) as tx:
+            self._preparations.not_delivered(tx, which, preparation, why)
+
     def hung_up(self, call_sid: str) -> None:
         """The call is over, whoever ended it."""
         with store.writing(self._engine) as tx:

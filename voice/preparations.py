@@ -86,6 +86,21 @@ class Preparations:
         if binding is None and sealed:
             self._queue.enqueue(tx, "invite", preparation)
 
+    def texted(self, tx: Connection, preparation: str) -> None:
+        """The provider took the text with its link; the carrier may have given it up meanwhile."""
+        row = store.locked_preparation(tx, preparation)
+        if row is not None and row.text is None:
+            store.save_preparation(tx, preparation, text="sent")
+
+    def not_delivered(self, tx: Connection, which: str, preparation: str, why: str) -> None:
+        """A text that the provider took did not arrive. If it was the one with the link, the caller is told while there."""
+        row = store.locked_preparation(tx, preparation)
+        if row is None or row.caller is None:
+            return
+        bindings.add_text(tx, f"{which}:{preparation}", row.caller, self._clock(), why)
+        if which == "invite" and not bindings.written(tx, preparation):
+            store.save_preparation(tx, preparation, text="failed")
+
     def give_up_text(self, tx: Connection, preparation: str) -> bool:
         """Delete it if its text cannot be sent, as nothing of it could be either. Tells whether that was so."""
         row = store.locked_preparation(tx, preparation)

@@ -45,7 +45,15 @@ class Exchange:
         self.erased_calls: set[str] = set()
         self.calls: list[CallRecord] = []
         self._callbacks = Callbacks(auth_tokens[0])
-        app = create_app(account_sid, auth_tokens, self._recordings, self._messages, self._elsewhere, self.erased_calls)
+        app = create_app(
+            account_sid,
+            auth_tokens,
+            self._recordings,
+            self._messages,
+            self._elsewhere,
+            self.erased_calls,
+            lambda requests: self._callbacks.send(list(requests), self._conditions.callback_delay),
+        )
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
         self.api_base_url = f"http://127.0.0.1:{self._server.server_port}"
         self._line = Line(account_sid, auth_tokens[0], voice_url, status_url, fallback_url, self.api_base_url)
@@ -101,6 +109,11 @@ class Exchange:
     def landlines(self) -> set[str]:
         """Numbers that take no text messages. Add to it."""
         return self._messages.landlines
+
+    @property
+    def unreachable(self) -> dict[str, int]:
+        """Numbers whose texts are taken and then given up, each with the error that is told. Add to it."""
+        return self._messages.unreachable
 
     @property
     def deliveries(self) -> list[Delivery]:

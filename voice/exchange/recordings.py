@@ -45,6 +45,7 @@ class Message:
     to: str
     sender: str
     body: str
+    status_callback: str = ""
 
 
 class Recordings:

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 
@@ -11,16 +11,18 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.wrappers import Response as BaseResponse
 
 from voice.exchange.recordings import Message, Recording, Recordings, new_sid
+from voice.exchange.web import Request
 
 Answer = BaseResponse | tuple[BaseResponse, int] | tuple[str, int]
 
 
 @dataclass(slots=True)
 class Messages:
-    """The text messages that were handed in, and the numbers that cannot take any."""
+    """The text messages that were handed in, the numbers that cannot take any, and those that the carrier gives up, each with its error."""
 
     sent: list[Message] = field(default_factory=list)
     landlines: set[str] = field(default_factory=set)
+    unreachable: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -38,9 +40,15 @@ def error(status: int, code: int, message: str) -> tuple[Response, int]:
 
 
 def create_app(
-    account_sid: str, auth_tokens: Sequence[str], recordings: Recordings, messages: Messages, elsewhere: Elsewhere, ended: set[str]
+    account_sid: str,
+    auth_tokens: Sequence[str],
+    recordings: Recordings,
+    messages: Messages,
+    elsewhere: Elsewhere,
+    ended: set[str],
+    call_back: Callable[[Iterable[Request]], None],
 ) -> Flask:
-    """The API for one account. ``ended`` takes the sids of the calls whose trace was erased."""
+    """The API for one account. ``ended`` takes the sids of the calls whose trace was erased, ``call_back`` sends status callbacks."""
     app = Flask("voice.exchange.rest")
     root = f"/2010-04-01/Accounts/{account_sid}"
 
@@ -63,6 +71,23 @@ def create_app(
             "uri": f"{uri}.json",
             "media_url": request.host_url.rstrip("/") + uri,
         }
+
+    def news(message: Message) -> Iterator[Request]:
+        """What is told of it, if anybody wants to hear: the carrier took it, and delivered it or gave it up."""
+        error_code = messages.unreachable.get(message.to)
+        for status in ("sent", "delivered" if error_code is None else "undelivered") if message.status_callback else ():
+            params = {
+                "AccountSid": account_sid,
+                "ApiVersion": "2010-04-01",
+                "MessageSid": message.sid,
+                "MessageStatus": status,
+                "SmsSid": message.sid,
+                "SmsStatus": status,
+                "To": message.to,
+                "From": message.sender,
+                **({"ErrorCode": str(error_code)} if status == "undelivered" else {}),
+            }
+            yield Request(message.status_callback, params)
 
     @app.before_request
     def authorize() -> Answer | None:
@@ -134,8 +159,9 @@ def create_app(
             return error(400, 21602, "A message needs To, From and Body")
         if to in messages.landlines:
             return error(400, 21614, f"'To' number is not a valid mobile number: {to}")
-        message = Message(new_sid("SM"), to, sender, body)
+        message = Message(new_sid("SM"), to, sender, body, request.form.get("StatusCallback", ""))
         messages.sent.append(message)
+        call_back(news(message))
         return jsonify({"sid": message.sid, "account_sid": account_sid, "to": to, "from": sender, "body": body, "status": "queued"}), 201
 
     @app.delete(f"{root}/Calls/<sid>.json")

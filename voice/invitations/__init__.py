@@ -80,7 +80,8 @@ class Invitations:
         row = self._row(preparation)
         if row is not None and row.text is None and row.status not in ("empty", "deleted", "expired"):
             self._text(row, "invite")
-            self._mark(preparation, text="sent")
+            with store.writing(self._engine) as tx:
+                self._preparations.texted(tx, preparation)
 
     def remind(self, preparation: str) -> None:
         """One more text, when an address has been waited for in vain."""
@@ -139,7 +140,8 @@ class Invitations:
             key = self._page(tx, row)
         link = f"{self._config.public_base_url}/mail/{key}"
         try:
-            self._provider.send_text(number, self._prompts.speaking(row.language).pages[which].replace("{link}", link))
+            body = self._prompts.speaking(row.language).pages[which].replace("{link}", link)
+            self._provider.send_text(number, body, f"/texts/{which}/{row.id}")
         except ProviderError as error:
             if error.permanent:
                 self._note(row, which, bindings.REFUSED)
@@ -164,10 +166,6 @@ class Invitations:
         with store.reading(self._engine) as look:
             row = store.preparation(look, preparation)
         return row if row is not None and row.private_key_sealed and row.caller else None
-
-    def _mark(self, preparation: str, **values: Any) -> None:
-        with store.writing(self._engine) as tx:
-            store.save_preparation(tx, preparation, **values)
 
     def _uninvited(self, tx: Connection, preparation: str, reason: str) -> None:
         store.save_preparation(tx, preparation, text="failed")

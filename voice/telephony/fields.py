@@ -9,11 +9,13 @@ import re
 from flask import request
 from werkzeug.exceptions import HTTPException
 
+from voice.bindings import REFUSED
 from voice.dialogue.events import HANGUP, SILENCE, Event, KeysPressed, NoInput, UtteranceRecorded, WordsHeard
 from voice.preparations import Placing
 
 ENDED = ("completed", "busy", "failed", "no-answer", "canceled")
 RECORDED = ("completed", "absent", "failed")
+LANDLINE = "30006"  # or a network that takes no texts
 WRONG_KEY = "?"
 MOST_WORDS = 200  # characters of what the provider's recogniser made of a word
 _RECORDING = r"RE[0-9a-f]{32}"
@@ -63,6 +65,13 @@ def recording_sid() -> str | None:
     if not found:
         raise BadField
     return found[1]
+
+
+def why_not_delivered() -> str:
+    """Why a text did not arrive, or "" if it did or is still on its way."""
+    if request.form.get("MessageStatus") not in ("undelivered", "failed"):
+        return ""
+    return REFUSED if request.form.get("ErrorCode") == LANDLINE else "not delivered"
 
 
 def event() -> Event:

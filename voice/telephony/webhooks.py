@@ -68,13 +68,21 @@ def call_status() -> Response:
     return Response(status=204)
 
 
+@blueprint.post("/texts/<any(invite, remind, undeliverable):which>/<string(length=32):preparation>")
+def text_status(which: str, preparation: str) -> Response:
+    """News of a text: only that it did not arrive matters."""
+    if why := fields.why_not_delivered():
+        _line().calls.text_not_delivered(which, preparation, why)
+    return Response(status=204)
+
+
 @blueprint.errorhandler(Exception)
 def sorry(error: Exception) -> Response:
     """The caller hears Danish, whatever went wrong; news that could not be stored is asked for again (5xx)."""
     if isinstance(error, HTTPException):
         return _refused(error.name, error.code or 400)
     log.error("webhook %(endpoint)s failed: %(error)s", {"endpoint": request.endpoint, "error": error})
-    if request.endpoint in ("calls.recording_status", "calls.call_status"):
+    if request.endpoint in ("calls.recording_status", "calls.call_status", "calls.text_status"):
         return Response(status=503)
     busy = isinstance(error, OperationalError | TimeoutError | NoWorkerKey)
     return _twiml(_line().writer.say("busy" if busy else "sorry"))
