@@ -68,13 +68,14 @@ def test_the_text_reads_well_alone() -> None:
         (
             f"{GUIDE.title}",
             f"{PHRASES['intro']}\nMaskinen har skrevet det ned. Den kan have hørt forkert.",
-            "Lyt til “Til din samtale.mp3”. Så hører du det hele igen.\nPrint “Til din samtale.pdf”. Bed gerne en om hjælp til det.\n"
+            "Lyt til “Til din samtale.mp3”. Stemmen siger del et, del to og så videre.\n"
+            "Print “Til din samtale.pdf”. Bed gerne en om hjælp til det.\n"
             "Tag siderne med. Vis side et frem. Resten er kun til dig.",
-            f"Del otte\n★ {GUIDE.question('vigtigst').label}\nEn ny dato.\nLyt her: del otte.\n{PHRASES['unsure']}",
+            f"Del otte\n★ {GUIDE.question('vigtigst').label}\nEn ny dato.\n{PHRASES['unsure']}\nHør det igen i lydfilen: del otte.",
             f"Del et\n{KAN}\nJeg kan tage telefonen.\n{PHRASES['incomplete']}",
             "\n".join((PHRASES["open"], PHRASES["not_answered"], *(question.label for question in GUIDE.questions[1:-1]))),
             PHRASES["good_to_know"],
-            *(f"{reading.title}\n{reading.text}" for reading in GUIDE.readings),
+            *(f"{reading.title}\n{reading.text}" for reading in GUIDE.readings if reading.id != "mine_spoergsmaal"),
             f"{PHRASES['automatic']}\n",
         )
     )
@@ -157,7 +158,7 @@ def test_only_what_is_attached_is_named_and_what_failed_is_told(forms: dict[Form
     assert set(re.findall(r"“(.+?)”", mail.text)) == set(names)
     assert (PHRASES["no_sound"] in mail.text) == ("sound" in forms and forms["sound"] is None)
     assert (PHRASES["no_pages"] in mail.text) == ("pages" in forms and forms["pages"] is None)
-    assert ("Lyt her: del et." in mail.text) == bool(forms.get("sound"))
+    assert ("Hør det igen i lydfilen: del et." in mail.text) == bool(forms.get("sound"))
     assert (PHRASES["bring_mail"] in mail.text) == (not forms.get("pages"))
     assert PHRASES["unsure"] in mail.text
 
@@ -166,7 +167,7 @@ def test_a_mark_names_the_part_to_hear_even_beyond_the_number_words() -> None:
     twelve = tuple(replace(GUIDE.questions[0], id=f"q{n}", important=False) for n in range(12))
     guide = replace(GUIDE, questions=twelve)
     summary = summarise(guide, [heard("q8", "ni", unsure=True), heard("q11", "tolv", foreign=True)], PROMPTS.vocabulary)
-    assert re.findall("Lyt her: del (.+)\\.", write(summary, PROMPTS, BOTH).text) == ["ni", "12"]
+    assert re.findall("Hør det igen i lydfilen: del (.+)\\.", write(summary, PROMPTS, BOTH).text) == ["ni", "12"]
 
 
 def test_a_word_of_illness_stays_and_is_said_to_be_nobodys_business() -> None:
@@ -176,6 +177,19 @@ def test_a_word_of_illness_stays_and_is_said_to_be_nobodys_business() -> None:
     agenda = written(heard("nu", "en har leddegigt"), guide="leder").text
     assert PHRASES["illness_agenda"] in agenda
     assert PHRASES["illness"] not in agenda
+
+
+def test_why_the_words_are_in_doubt_stands_right_before_where_to_listen() -> None:
+    for mail in (written(heard("kan", "jeg har leddegigt", unsure=True)), written(heard("kan", "010190-1234", foreign=True))):
+        lines = mail.text.splitlines()
+        assert lines[lines.index("Hør det igen i lydfilen: del et.") - 1] in (PHRASES["unsure"], PHRASES["foreign"])
+
+
+def test_room_to_write_is_told_of_only_where_no_page_has_it() -> None:
+    room = "Det vil jeg selv spørge om"
+    assert room not in written(heard("kan", "ja")).text
+    assert room in written(heard("kan", "ja"), forms={}).text
+    assert "Hvad kan I gøre?" in written(heard("nu", "ja"), guide="leder").text
 
 
 def test_a_masked_number_is_said_to_be_masked() -> None:

@@ -64,8 +64,9 @@ def read(made: Summary) -> PdfReader:
 
 @cache
 def pages(made: Summary) -> list[str]:
-    """The words of each page, without its foot."""
-    return [re.sub(r"Kun til dig · Side \d+$", "", page.extract_text()) for page in read(made).pages]
+    """The words of each page that has any, without its foot."""
+    texts = [page.extract_text() for page in read(made).pages]
+    return [re.sub(r"(Kun til dig|Vis frem|Plan for snakken) · Side \d+$", "", text) for text in texts if text]
 
 
 def bare(text: str) -> str:
@@ -81,6 +82,19 @@ def test_what_is_to_show_stands_on_one_page_and_what_is_private_begins_on_the_ne
     assert bare(first).endswith("MedarbejderLeder")
     assert second.startswith(PROMPTS.sheet["own"])
     assert all(PROMPTS.sheet["sign"] not in page for page in (second, *rest))
+
+
+@pytest.mark.parametrize("words", [None, SHORT, LONG])
+@pytest.mark.parametrize("guide", GUIDES)
+def test_printed_on_both_sides_the_page_to_show_has_an_empty_back(guide: str, words: str | None) -> None:
+    made = summary(guide, words)
+    if made.sheet == "private":
+        assert PROMPTS.sheet["private"] in read(made).pages[0].extract_text()
+        return
+    front, back, third, *_ = read(made).pages
+    assert PROMPTS.sheet["private"] not in front.extract_text()
+    assert not back.get_contents() or not re.search(rb"T[jJ]|Do|re", back.get_contents().get_data())
+    assert f"{PROMPTS.sheet['private']} · {PROMPTS.sheet['page']} 3" in third.extract_text()
 
 
 @pytest.mark.parametrize("guide", GUIDES)
@@ -107,14 +121,23 @@ def test_the_most_important_answer_comes_first_and_answers_not_marked_are_not_sh
     assert not any(bare(section.words) in first for section in made.sections if not section.show)
 
 
-def test_an_answer_that_tells_of_an_illness_stands_on_the_private_page_alone() -> None:
-    guide = PROMPTS.guide("sygemeldt")
-    words = "Jeg har fået en depression."
-    made = summarise(guide, [Utterance("u", guide.questions[0].id, 0, 0, "heard", words)], PROMPTS.vocabulary)
+@pytest.mark.parametrize("guide", ["sygemeldt", "bagefter"])
+def test_answers_that_tell_of_an_illness_leave_lines_on_the_page_to_show_as_if_not_answered(guide: str) -> None:
+    words = "Jeg tager medicin, og min psykolog siger, at det er en depression."
+    made = summary(guide, words)
     first, second, *_ = pages(made)
-    assert "depression" not in first
-    assert words in second
-    assert bare(PROMPTS.mail["illness_show"]) in bare(second)
+    assert first == pages(summary(guide, None))[0]
+    for section in made.sections:
+        assert (bare(section.label) in bare(first)) == section.show
+        assert bare(section.words) not in bare(first)
+    assert bare(words) in bare(second)
+    assert bare("".join(pages(made))).count(bare(PROMPTS.mail["illness_show"])) == sum(section.show for section in made.sections)
+
+
+def test_a_late_answer_that_tells_of_an_illness_has_no_page_to_show() -> None:
+    late = [Utterance("u", "kan", 0, 0, "heard", "jeg har en depression")]
+    (only,) = pages(summarise(PROMPTS.guide("sygemeldt"), late, PROMPTS.vocabulary, late=True))
+    assert PROMPTS.sheet["show"] not in only
 
 
 def test_a_cut_answer_says_where_the_rest_stands_and_a_short_one_is_never_cut() -> None:
@@ -139,6 +162,11 @@ def test_a_leaders_page_has_the_four_parts_and_what_may_be_asked_and_no_answer()
     assert bare(SHORT) not in first
 
 
+def test_a_leader_is_told_to_show_the_private_pages_to_nobody() -> None:
+    assert bare(PROMPTS.sheet["yours_agenda"]) in bare(pages(summary("leder"))[1])
+    assert bare(PROMPTS.sheet["yours"]) not in bare("".join(pages(summary("leder"))))
+
+
 def test_doubt_yields_nothing_to_show() -> None:
     first, *_ = pages(summary("tvivl"))
     assert first.startswith("Skal jeg bede om en samtale?")
@@ -147,9 +175,8 @@ def test_doubt_yields_nothing_to_show() -> None:
 
 @pytest.mark.parametrize("mark", ["unsure", "foreign"])
 def test_words_to_doubt_say_where_to_listen(mark: str) -> None:
-    text = pages(summary("ondt", **{mark: True}))[1]
-    assert PROMPTS.mail[mark] in text
-    assert "Lyt her: del to." in text
+    text = bare(pages(summary("ondt", **{mark: True}))[1])
+    assert f"{bare(PROMPTS.mail[mark])}Hørdetigenilydfilen:delto." in text
 
 
 def test_a_late_answer_has_its_page_and_says_that_it_is_late() -> None:
@@ -184,7 +211,7 @@ def test_a_character_that_no_font_has_becomes_a_square_and_that_is_said() -> Non
 def test_a_hundred_thousand_letters_without_a_space_are_broken_into_lines() -> None:
     made = summary("ondt", None)
     huge = tuple(replace(section, words="x" * 100_000 if section.important else "", status="answered") for section in made.sections)
-    first, _, third, *rest = read(replace(made, sections=huge)).pages
+    first, _, _, third, *rest = read(replace(made, sections=huge)).pages
     assert first.extract_text().count("x") > 100
     on_a_page = third.extract_text().count("x")
     assert on_a_page < 6_000, "a line runs out of the page"
@@ -197,7 +224,7 @@ def test_a_hundred_thousand_letters_without_a_space_are_broken_into_lines() -> N
 def test_any_text_at_all_is_set_with_what_is_to_show_on_one_page(words: list[str]) -> None:
     made = summary("ondt")
     sections = tuple(replace(section, words=text) for section, text in zip(made.sections, words, strict=True))
-    assert read(replace(made, sections=sections)).pages[1].extract_text().startswith(PROMPTS.sheet["own"])
+    assert read(replace(made, sections=sections)).pages[2].extract_text().startswith(PROMPTS.sheet["own"])
 
 
 def test_the_same_summary_gives_the_same_bytes() -> None:

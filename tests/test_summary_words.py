@@ -90,6 +90,14 @@ def test_tidying_stumbles_twice_is_tidying_them_once(words: list[str]) -> None:
     [
         *("jeg har fået en depression", "fødselsdepressionen", "det er angst", "mine angstanfald", "jeg har ADHD", "a.d.h.d. har jeg"),
         *(
+            "min psykiater siger",
+            "hos psykologen",
+            "jeg blev udbrændt",
+            "dissemineret sclerose",
+            "operationen venter",
+        ),
+        *("jeg får medicin", "pillerne virker ikke", "på sygehuset", "jeg var indlagt"),
+        *(
             "brystkræft",
             "kræften kom igen",
             "Diskus-prolaps i ryggen",
@@ -122,6 +130,7 @@ def test_a_word_of_illness_is_known_in_every_form(said: str) -> None:
             "koldt på lageret",
             "hiver i kasserne",
             "arbejdskraft",
+            "jeg går til fysioterapeut",
             "",
         ),
     ],

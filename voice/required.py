@@ -126,6 +126,7 @@ SHEET = (  # the texts that stand on the pages alone; the others they share with
     "private",
     "own",
     "yours",
+    "yours_agenda",
     "rest",
     "unshown",
     "plan",

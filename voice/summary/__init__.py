@@ -51,7 +51,7 @@ class Section:
     illness: bool  # the words tell of an illness, which nobody may ask for: they are for the caller alone
     important: bool
     pictogram: Pictogram
-    show: bool  # it belongs on the page to show at the talk; never if it tells of an illness
+    show: bool  # its question belongs on the page to show at the talk; the words do not if they tell of an illness
     recordings: tuple[str, ...]  # ids of the utterances to hear for this answer, in order
 
 
@@ -98,7 +98,6 @@ def _section(utterances: Sequence[Utterance], vocabulary: Vocabulary, number: in
     status: Status = "answered" if standing else "failed" if failed else "not_heard" if utterances else "not_answered"
     later = [utterance for utterance in utterances if utterance.take >= take and utterance.status != "keyed"]
     words = " ".join(filter(None, (tidy(utterance.text, vocabulary) for utterance in standing if utterance.status == "heard")))
-    illness = tells_illness(words, vocabulary)
     return Section(
         number=number,
         question=name,
@@ -111,9 +110,9 @@ def _section(utterances: Sequence[Utterance], vocabulary: Vocabulary, number: in
         typed=any(utterance.typed for utterance in standing),
         incomplete=status == "answered" and failed,
         masked=MASK in words,
-        illness=illness,
+        illness=tells_illness(words, vocabulary),
         important=question is not None and question.important,
         pictogram=question.pictogram if question else "talk",
-        show=question is not None and question.show and not illness,
+        show=question is not None and question.show,
         recordings=tuple(utterance.id for utterance in sorted(later, key=lambda utterance: (utterance.take, utterance.order))),
     )

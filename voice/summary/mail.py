@@ -10,7 +10,7 @@ from typing import Literal
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from voice.prompts import Pictogram, Prompts
+from voice.prompts import Pictogram, Prompts, Reading
 from voice.summary import Section, Summary
 from voice.summary.words import tidy
 
@@ -75,7 +75,7 @@ def write(summary: Summary, prompts: Prompts, forms: Mapping[Form, bytes | None]
     passages = [_passage(section, summary, prompts, forms) for section in answered]
     missing = [section for section in summary.sections if section.status == "not_answered"]
     unanswered = [_heading(section, phrases) for section in missing]
-    readings = [_Passage(reading.title, reading.pictogram, words=reading.text) for reading in summary.readings if not summary.late]
+    readings = [_Passage(reading.title, reading.pictogram, words=reading.text) for reading in _readings(summary, forms)]
     use = list(_use(summary, phrases, forms))
     opening = _opening(summary, phrases)
     lost = [phrases[f"no_{form}"] for form, content in forms.items() if content is None]
@@ -130,6 +130,14 @@ def _opening(summary: Summary, phrases: Mapping[str, str]) -> list[str]:
     return [intro, phrases["machine"]] if any(section.words for section in summary.sections) else [intro]
 
 
+def _readings(summary: Summary, forms: Mapping[Form, bytes | None]) -> Iterator[Reading]:
+    """What is good to know. What only makes room to write, on the page to show, says nothing in a mail that brings that page."""
+    on_paper = summary.sheet == "talk" and bool(forms.get("pages"))
+    for reading in () if summary.late else summary.readings:
+        if not (on_paper and reading.show and not reading.source):
+            yield reading
+
+
 def _use(summary: Summary, phrases: Mapping[str, str], forms: Mapping[Form, bytes | None]) -> Iterator[_Passage]:
     """What to do with it: listen, print, bring. Only what is there is named."""
     if forms.get("sound"):
@@ -152,13 +160,13 @@ def _passage(section: Section, summary: Summary, prompts: Prompts, forms: Mappin
     notes = {
         section.status: section.status != "answered",
         "incomplete": section.incomplete,
-        "unsure": section.unsure,
-        "foreign": section.foreign,
         "typed": section.typed,
         "masked": section.masked,
         "illness_agenda": section.illness and agenda,
         "illness": section.illness and not agenda,
-        "illness_show": section.illness and summary.sheet in ("talk", "agreements") and bool(forms.get("pages")),
+        "illness_show": section.illness and section.show and bool(forms.get("pages")),
+        "unsure": section.unsure,  # the reasons to listen stand next to where
+        "foreign": section.foreign,
     }
     heard = bool(forms.get("sound") and section.recordings)
     return replace(
@@ -178,7 +186,7 @@ def _heading(section: Section, phrases: Mapping[str, str]) -> _Passage:
 
 def _lines(passage: _Passage) -> list[str]:
     heading = "★ " * passage.important + passage.heading
-    return list(filter(None, (passage.part, heading, passage.words, passage.hear, *passage.notes)))
+    return list(filter(None, (passage.part, heading, passage.words, *passage.notes, passage.hear)))
 
 
 @cache

@@ -62,7 +62,7 @@ class _Pages:
         self._prompts = prompts
         shown = [section for section in summary.sections if section.show]
         # What comes late, and nothing of it to show: no page to show is made a second time.
-        self._has_page = summary.sheet != "private" and (bool(shown) or not summary.late)
+        self._has_page = summary.sheet != "private" and (any(not section.illness for section in shown) or not summary.late)
         self._shown = shown if self._has_page else []
         self._readings = () if summary.late else summary.readings
 
@@ -90,7 +90,7 @@ class _Pages:
 
     def _opening(self) -> list[str]:
         phrases = self._prompts.mail
-        opening = [self._prompts.sheet["yours"]]
+        opening = [self._prompts.sheet["yours_agenda" if self._summary.sheet == "agenda" else "yours"]]
         if any(section.words for section in self._summary.sections):
             opening.append(phrases["machine"])
         return ([phrases["late"]] if self._summary.late else []) + opening
@@ -107,7 +107,7 @@ class _Pages:
         return " ".join(filter(None, (choice, section.words)))
 
     def _short(self, section: Section) -> dict[str, Any]:
-        words = self._words(section)
+        words = "" if section.illness else self._words(section)  # then there are lines to write other words on
         return {**self._headed(section), "pieces": list(_pieces(words[:_MOST_SHOWN])), "more": len(words) > _MOST_SHOWN}
 
     def _full(self, section: Section) -> dict[str, Any]:
@@ -117,14 +117,14 @@ class _Pages:
         notes = {
             section.status: section.status != "answered",
             "incomplete": section.incomplete,
-            "unsure": section.unsure,
-            "foreign": section.foreign,
             "typed": section.typed,
             "masked": section.masked,
             "illness_agenda": section.illness and agenda,
             "illness": section.illness and not agenda,
-            "illness_show": section.illness and self._has_page and not agenda,
+            "illness_show": section.illness and section.show and self._has_page,
             "unshown": printable(words) != _composed(words),
+            "unsure": section.unsure,  # the reasons to listen stand next to where
+            "foreign": section.foreign,
         }
         return {
             **self._headed(section),
