@@ -520,6 +520,7 @@ def test_every_text_of_the_mail_that_is_asked_for_can_come_to_be_read() -> None:
     readings = (Reading("r", "Læs", "Det her."),)
     forms: list[dict[Form, bytes | None]] = [{}, {"pages": b"%PDF", "sound": b"ID3"}, {"pages": None, "sound": None}]
     for utterances, late, sheet, attached in product([*said, []], (False, True), get_args(Sheet), forms):
-        guide = replace(prompts.guide("lang"), sheet=sheet, readings=readings)
+        shown = tuple(replace(question, show=True) for question in prompts.guide("lang").questions)
+        guide = replace(prompts.guide("lang"), sheet=sheet, questions=shown, readings=readings)
         write(summarise(guide, utterances, prompts.vocabulary, late=late), prompts, attached, "https://line.example/slet/0")
     assert sorted(observed.read) == sorted(MAIL)

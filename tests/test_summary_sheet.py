@@ -79,7 +79,7 @@ def bare(text: str) -> str:
 def test_what_is_to_show_stands_on_one_page_and_what_is_private_begins_on_the_next(guide: str, words: str | None) -> None:
     first, second, *rest = pages(summary(guide, words))
     assert first.startswith(PROMPTS.guide(guide).title)
-    assert bare(first).endswith("MedarbejderLeder")
+    assert bare(first).removesuffix(bare(PROMPTS.sheet["spoken"])).endswith(("MedarbejderLeder", "MedarbejderLederDato"))
     assert second.startswith(PROMPTS.sheet["own"])
     assert all(PROMPTS.sheet["sign"] not in page for page in (second, *rest))
 
@@ -157,9 +157,18 @@ def test_agreements_stand_in_the_table_of_what_and_when() -> None:
 def test_a_leaders_page_has_the_four_parts_and_what_may_be_asked_and_no_answer() -> None:
     made = summary("leder")
     first = bare(pages(made)[0])
-    places = [first.index(bare(title)) for title in ("Første del", "Anden del", "Tredje del", "Fjerde del", "Det må du spørge om")]
+    places = [first.index(bare(title)) for title in ("Det må du spørge om", "Først:", "Så:", "Derefter:", "Til sidst:")]
     assert places == sorted(places)
     assert bare(SHORT) not in first
+    assert bare(PROMPTS.sheet["show_agenda"]) in first
+    assert bare(PROMPTS.sheet["show"]) not in first
+
+
+def test_a_page_with_answers_says_that_a_machine_wrote_them() -> None:
+    told = bare(PROMPTS.sheet["spoken"])
+    assert told in bare(pages(summary("sygemeldt"))[0])
+    for none in (summary("sygemeldt", None), summary("sygemeldt", "jeg har gigt"), summary("leder")):
+        assert told not in bare(pages(none)[0])
 
 
 def test_a_leader_is_told_to_show_the_private_pages_to_nobody() -> None:

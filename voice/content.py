@@ -153,6 +153,7 @@ def _reading(row: Table) -> Reading:
         text=row.text("text", spoken=True),
         pictogram=row.choice("pictogram", get_args(Pictogram), default="talk"),
         show=row.flag("show"),
+        write=row.flag("write"),
         covers=row.texts("covers", spoken=False, default=()),
         source=row.text("source", default=""),
     )

@@ -84,7 +84,8 @@ class Reading:
     title: str
     text: str
     pictogram: Pictogram = "talk"
-    show: bool = False  # it stands on the page to show, with room to write, or in a frame if it states the law
+    show: bool = False  # it stands on the page to show, in a frame if it states the law
+    write: bool = False  # there it has lines to write on
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that it states
     groups: tuple[str, ...] = ()  # those whose guides tell it, when it is no guide's own

@@ -123,6 +123,7 @@ MAIL = {
 }
 SHEET = (  # the texts that stand on the pages alone; the others they share with the mail
     "show",
+    "show_agenda",
     "private",
     "own",
     "yours",
@@ -138,6 +139,8 @@ SHEET = (  # the texts that stand on the pages alone; the others they share with
     "sign",
     "employee",
     "leader",
+    "date",
+    "spoken",
     "page",
 )
 PAGES = (  # the web pages, the mail with the button, and the texts

@@ -134,7 +134,7 @@ def _readings(summary: Summary, forms: Mapping[Form, bytes | None]) -> Iterator[
     """What is good to know. What only makes room to write, on the page to show, says nothing in a mail that brings that page."""
     on_paper = summary.sheet == "talk" and bool(forms.get("pages"))
     for reading in () if summary.late else summary.readings:
-        if not (on_paper and reading.show and not reading.source):
+        if not (on_paper and reading.write):
             yield reading
 
 

@@ -70,7 +70,10 @@ class _Pages:
         """The page to show: the most important answer, the other answers, and what there is to write and agree on."""
         if not self._has_page:
             return None
+        agenda = self._summary.sheet == "agenda"
         return {
+            "tag": self._prompts.sheet["show_agenda" if agenda else "show"],
+            "spoken": self._prompts.sheet["spoken"] if any(section.words and not section.illness for section in self._shown) else "",
             "star": [self._short(section) for section in self._shown if section.important],
             "answers": [self._short(section) for section in self._shown if not section.important],
             "in_table": self._summary.sheet == "agreements",
@@ -136,7 +139,7 @@ class _Pages:
 
 
 def _read(reading: Reading) -> dict[str, Any]:
-    return {"title": reading.title, "text": reading.text, "pictogram": reading.pictogram, "source": reading.source}
+    return {"title": reading.title, "text": reading.text, "pictogram": reading.pictogram, "source": reading.source, "write": reading.write}
 
 
 def printable(text: str) -> str:
