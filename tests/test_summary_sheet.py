@@ -112,6 +112,11 @@ def test_every_reading_of_the_guide_stands_once(guide: str) -> None:
         assert text.count(bare(reading.text)) == 1
 
 
+@pytest.mark.parametrize("guide", ["sygemeldt", "ondt", "paa_arbejde", "tvivl"])
+def test_rights_and_whom_to_ring_stand_before_all_else_that_is_good_to_know(guide: str) -> None:
+    assert [reading.id for reading in PROMPTS.guide(guide).readings[:4]] == ["fejler", "maa_spoerge", "bisidder", "ring"]
+
+
 def test_the_most_important_answer_comes_first_and_answers_not_marked_are_not_shown() -> None:
     made = summary("sygemeldt")
     first = bare(pages(made)[0])

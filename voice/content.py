@@ -138,10 +138,10 @@ def _shared_readings(path: Path, groups: set[str], problems: list[str]) -> list[
     table.nothing_else()
     shared = []
     for row in rows:
-        told_in = row.texts("groups", spoken=False)
+        told_in, first = row.texts("groups", spoken=False), row.flag("first")
         for unknown in sorted(set(told_in) - groups) if groups else ():
             row.wrong("groups", f"there is no group {unknown!r} in phrases.toml")
-        shared.append(replace(_reading(row), groups=told_in))
+        shared.append(replace(_reading(row), groups=told_in, first=first))
     _no_twins(table, "read.id", [reading.id for reading in shared])
     return shared
 
@@ -181,8 +181,9 @@ def _guide(
     elif sum(question.important for question in questions) != any(question.kind == "spoken" for question in questions):
         table.wrong("question.important", "exactly one question of a guide that asks for speech must be marked important = true")
     group, leads_to = table.text("group"), table.text("leads_to", default="")
-    readings = [_reading(row) for row in table.tables("read", needed=False)]
-    readings += [reading for reading in shared_readings if group in reading.groups]
+    shared = [reading for reading in shared_readings if group in reading.groups]
+    own = [_reading(row) for row in table.tables("read", needed=False)]
+    readings = [*(each for each in shared if each.first), *own, *(each for each in shared if not each.first)]
     _no_twins(table, "read.id", [reading.id for reading in readings])
     for key, named in (("group", group), ("leads_to", leads_to)):
         if named and groups and named not in groups:

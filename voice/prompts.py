@@ -89,6 +89,7 @@ class Reading:
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that it states
     groups: tuple[str, ...] = ()  # those whose guides tell it, when it is no guide's own
+    first: bool = False  # then it stands before the guide's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Guide:
     menu: Prompt  # the option, said before its key
     intro: Prompt
     questions: tuple[Question, ...]
-    readings: tuple[Reading, ...] = ()  # its own, then those that its group shares
+    readings: tuple[Reading, ...] = ()  # those that its group shares and that stand first, its own, and the rest that its group shares
     sheet: Sheet = "talk"
     covers: tuple[str, ...] = ()
     source: str = ""  # the law that ``intro`` states
