@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT
 from tests.web import ACCOUNT, BASE, TOKEN, environ
 from voice import store
-from voice.config import Config, Smtp
+from voice.config import Config
 from voice.delivery import build_message
+from voice.environment import Smtp
 from voice.errors import ConfigError
 from voice.serving import warnings
 from voice.summary.mail import MailText

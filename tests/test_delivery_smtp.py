@@ -19,8 +19,8 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from voice import delivery
-from voice.config import Security, Smtp
 from voice.delivery import build_message, send, tls_context
+from voice.environment import Security, Smtp
 from voice.errors import DeliveryError
 from voice.summary.mail import MailText
 

@@ -28,9 +28,9 @@ from tests.test_webhooks import Phone, recording
 from tests.web import Web, environ
 from voice import calls, delivery, jobs, logs, responses, store
 from voice.app import create_app, create_worker
-from voice.config import Smtp
 from voice.content import load
 from voice.delivery import build_message
+from voice.environment import Smtp
 from voice.errors import ConfigError, ProviderError
 from voice.local.line import free_port, wait_until_ready
 from voice.summary.mail import MailText

@@ -13,7 +13,7 @@ from email.policy import SMTP
 from hashlib import sha256
 from typing import Any
 
-from voice.config import Smtp
+from voice.environment import Smtp
 from voice.errors import DeliveryError
 from voice.summary.mail import MailText
 

@@ -7,11 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from sqlalchemy.engine import Connection, Engine, Row
 
 from voice import bindings, store, vault
@@ -24,6 +22,9 @@ from voice.prompts import Prompts
 from voice.provider import Provider
 from voice.queue import Job, Queue
 from voice.summary.mail import MailText
+from voice.templates import template
+
+_CONFIRM = Path(__file__).parent / "confirm.html.jinja2"
 
 
 class Invitations:
@@ -116,7 +117,7 @@ class Invitations:
             subject=texts["mail_subject"],
             sender_name=prompts.mail["sender"],
             text="\n\n".join((words["text"], f"{words['button']}:\n{link}", words["not_you"], words["delete"])) + "\n",
-            html=_template().render(words=words, link=link, title=texts["mail_subject"], language=prompts.language),
+            html=template(_CONFIRM).render(words=words, link=link, title=texts["mail_subject"], language=prompts.language),
             language=prompts.language,
         )
         date = datetime.fromtimestamp(written.made_at, UTC)
@@ -181,11 +182,3 @@ class Invitations:
 
     def _refused(self, tx: Connection, binding: str, _reason: str) -> None:
         bindings.change(tx, binding, kind="refused", token_hash=None)
-
-
-@cache
-def _template() -> Template:
-    folder = FileSystemLoader(Path(__file__).parent)
-    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).get_template(
-        "confirm.html.jinja2"
-    )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.engine import Engine
 
 from voice.addresses import Address, takes_mail
@@ -20,6 +19,7 @@ from voice.config import Config
 from voice.pages.acts import Page, Pages
 from voice.prompts import Prompts
 from voice.queue import Queue
+from voice.templates import template
 
 FOLDER = Path(__file__).parent
 blueprint = Blueprint("pages", __name__)
@@ -78,7 +78,7 @@ def _pages() -> Pages:
 
 
 def _page(page: Page) -> Response:
-    response = Response(_templates().get_template("page.html.jinja2").render(style=_style(), **_words(page)), status=page.status)
+    response = Response(template(FOLDER / "page.html.jinja2").render(style=_style(), **_words(page)), status=page.status)
     response.headers.update(_headers())
     return response
 
@@ -92,11 +92,6 @@ def _words(page: Page) -> dict[str, Any]:
 
 def _filled(text: str, page: Page) -> str:
     return text.replace("{address}", page.address).replace("{domain}", page.domain)
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 @cache

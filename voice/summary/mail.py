@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from css_inline import CSSInliner
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from voice.prompts import Pictogram, Prompts, Reading
 from voice.summary import Section, Summary
 from voice.summary.words import tidy
+from voice.templates import template
 
 Form = Literal["pages", "sound"]
 _FILES: Mapping[Form, tuple[str, str]] = {"pages": (".pdf", "application/pdf"), "sound": (".mp3", "audio/mpeg")}
@@ -97,7 +97,7 @@ def write(summary: Summary, prompts: Prompts, forms: Mapping[Form, bytes | None]
         sender_name=phrases["sender"],
         text="\n\n".join("\n".join(block) for block in blocks if block) + "\n",
         html=_inliner().inline(
-            _template().render(
+            template(_HERE / "mail.html.jinja2").render(
                 language=prompts.language,
                 phrases=phrases,
                 title=summary.title,
@@ -193,14 +193,6 @@ def _lines(passage: _Passage) -> list[str]:
 def _picture(name: Pictogram) -> Picture:
     png = (_HERE / "pictograms" / f"{name}.png").read_bytes()
     return Picture(f"{name}-{sha256(png).hexdigest()[:16]}@pictograms.samtaleklar", png)
-
-
-@cache
-def _template() -> Template:
-    folder = FileSystemLoader(_HERE)
-    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).get_template(
-        "mail.html.jinja2"
-    )
 
 
 @cache
