@@ -70,7 +70,7 @@ def test_the_text_reads_well_alone() -> None:
             f"{PHRASES['intro']}\nMaskinen har skrevet det ned. Den kan have hørt forkert.",
             "Lyt til “Til din samtale.mp3”. Stemmen siger del et, del to og så videre.\n"
             "Print “Til din samtale.pdf”. Bed gerne en om hjælp til det.\n"
-            "Tag siderne med. Vis side et frem. Resten er kun til dig.",
+            "Tag siderne med. Vis side et frem. Side to er tom. Resten er kun til dig.",
             f"Del otte\n★ {GUIDE.question('vigtigst').label}\nEn ny dato.\n{PHRASES['unsure']}\nHør det igen i lydfilen: del otte.",
             f"Del et\n{KAN}\nJeg kan tage telefonen.\n{PHRASES['incomplete']}",
             "\n".join((PHRASES["open"], PHRASES["not_answered"], *(question.label for question in GUIDE.questions[1:-1]))),
