@@ -2,12 +2,14 @@
 
 That is: the webhook's answer, and the first sound that it plays, fetched. Callers obey the TwiML and act every second or
 two, which is five to ten times the pace of people. Prints p50, p99 and the slowest, for 1 caller and for 100 at once,
-beside a page that does nothing (``/healthz``) in the same run, as machines here are noisy.
+beside a page that does nothing (``/healthz``) and the disk alone (four kilobytes written and synced, as a webhook does once) in the
+same run, as machines here are noisy.
 
     python bench/dead_air.py [seconds]
 """
 
 import http.client
+import os
 import random
 import re
 import secrets
@@ -103,16 +105,41 @@ class Caller(threading.Thread):
 DIGITS = str.maketrans("abcdef", "123456")
 
 
+class Disk(threading.Thread):
+    """Writes and syncs a page of its own ten times a second."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self.file = folder / "disk"
+        self.until = time.monotonic() + seconds
+        self.waits: list[float] = []
+
+    def run(self) -> None:
+        with self.file.open("wb") as file:
+            while time.monotonic() < self.until:
+                began = time.monotonic()
+                file.write(bytes(4096))
+                file.flush()
+                os.fdatasync(file.fileno())
+                self.waits.append(time.monotonic() - began)
+                time.sleep(0.1)
+
+
 def measure(config: Config, callers: int, seconds: float, pause: float) -> None:
     threads = [Caller(config, seconds, pause) for _ in range(callers)]
-    for thread in threads:
+    disk = Disk(config.data_dir, seconds)
+    for thread in (disk, *threads):
         thread.start()
-    for thread in threads:
+    for thread in (disk, *threads):
         thread.join()
     waits = sorted(wait for thread in threads for wait in thread.waits)
     idle = sorted(wait for thread in threads for wait in thread.idle)
     failures = [failure for thread in threads for failure in thread.failures]
-    for name, times in ((f"{callers} callers: webhook and first sound", waits), ("  beside it: /healthz", idle)):
+    for name, times in (
+        (f"{callers} callers: webhook and first sound", waits),
+        ("  beside it: /healthz", idle),
+        ("  the disk alone", sorted(disk.waits)),
+    ):
         p99 = times[int(len(times) * 0.99)]
         shown = f"{statistics.median(times) * 1000:8.1f} {p99 * 1000:8.1f} {times[-1] * 1000:8.1f}"
         print(f"{name:42} {len(times):7} {len(times) / seconds:8.1f} {shown}")

@@ -652,7 +652,7 @@ def held(web: Web) -> Iterator[Callable[[], object]]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A line that waits for a locked database for 0.2 s instead of 5."""
     connect = store.connect
-    monkeypatch.setattr(store, "connect", lambda url, *, wait=5.0, pool=5: connect(url, wait=min(wait, 0.2), pool=pool))
+    monkeypatch.setattr(store, "connect", lambda url, *, wait=5.0, **more: connect(url, wait=min(wait, 0.2), **more))
     with a_web() as web:
         yield web
 

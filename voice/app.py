@@ -1,5 +1,6 @@
 """The one place where everything is put together: the web process and the worker."""
 
+import gc
 import os
 import time
 from functools import partial
@@ -16,6 +17,7 @@ from voice.content import load_all, load_line
 from voice.errors import ConfigError, PromptError
 from voice.prompts import Prompts
 from voice.queue import Queue, Regular, Worker
+from voice.rehearsal import rehearse
 from voice.speech import sounds as speech_sounds
 from voice.speech.recordings import human_voices
 from voice.telephony import signature, sounds, twiml, webhooks
@@ -28,7 +30,8 @@ MAX_BODY = 16 * 1024  # bytes; a webhook has about one thousand
 
 def create_app(config: Config | None = None) -> Flask:
     """The web process: answers webhooks and serves prompts. It can seal what is said and never open it."""
-    if config is None:  # a server of its own, such as gunicorn, has asked for it
+    served = config is None  # a server of its own, such as gunicorn, has asked for it
+    if config is None:
         logs.configure()
         config = Config.from_env()
     app = Flask(__name__, static_folder=None)
@@ -36,15 +39,20 @@ def create_app(config: Config | None = None) -> Flask:
         raise ConfigError(["FLASK_DEBUG is set: leave it out, as the pages of debug mode show what callers said."])
     responses.finish(app, https=config.public_base_url.startswith("https:"), access_log=config.access_log)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    engine = store.connect(config.database_url, wait=5, pool=8)
+    engine = store.connect(config.database_url, wait=5, pool=8, checkpoints=False)
     prompts = load_line(config.prompts_dir, config.operator_phone)
     rendered = _sounds(config, engine, prompts)
     writer = twiml.TwimlWriter(prompts, rendered.url)
     app.extensions["sounds"] = rendered
-    app.extensions["line"] = webhooks.Line(Calls(engine, Queue(engine), prompts, writer, config), writer)
+    queue = Queue(engine)
+
+    def calls(engine: Engine) -> Calls:
+        return Calls(engine, queue, prompts, writer, config)
+
+    app.extensions["line"] = webhooks.Line(calls(engine), writer)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(sounds.blueprint)
-    pages.install(app, config, engine, Queue(engine), prompts)
+    pages.install(app, config, engine, queue, prompts)
     signature.guard(app, config.public_base_url, config.twilio_account_sid, config.twilio_auth_tokens, config.twilio_webhook_keys)
 
     @app.get("/healthz")
@@ -58,6 +66,10 @@ def create_app(config: Config | None = None) -> Flask:
             return Response("database: not reachable\n", status=503, mimetype="text/plain")
         return Response(f"ok\nline: {'closed' if closed else 'open'}\njobs given up: {dead}\n", mimetype="text/plain")
 
+    if served:
+        rehearse(engine, calls)
+        gc.collect()
+        gc.freeze()  # what is there stays: to look through all of it for garbage would hold a call up for a tenth of a second
     return app
 
 

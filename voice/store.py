@@ -18,13 +18,14 @@ from voice.schema import calls, dead_jobs, line, preparations, sounds, utterance
 SETTLED = ("heard", "silent", "failed", "keyed")
 
 
-def connect(url: str, *, wait: float = 5.0, pool: int = 5) -> Engine:
-    """An engine for either database. ``wait``: seconds to wait for a lock before giving up."""
+def connect(url: str, *, wait: float = 5.0, pool: int = 5, checkpoints: bool = True) -> Engine:
+    """An engine for either database. ``wait``: seconds to wait for a lock before giving up. Without ``checkpoints`` another process
+    moves SQLite's log to its place: whose commit does it waits many times as long for the disk."""
     if url.startswith("sqlite"):
         engine = sa.create_engine(
             url, hide_parameters=True, pool_size=pool, max_overflow=pool, connect_args={"timeout": wait, "check_same_thread": False}
         )
-        sa.event.listen(engine, "connect", _sqlite_settings)
+        sa.event.listen(engine, "connect", lambda connection, _record: _sqlite_settings(connection, checkpoints))
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
     return sa.create_engine(
@@ -38,10 +39,12 @@ def connect(url: str, *, wait: float = 5.0, pool: int = 5) -> Engine:
     )
 
 
-def _sqlite_settings(connection: Any, _record: object) -> None:
+def _sqlite_settings(connection: Any, checkpoints: bool) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, below
     for pragma in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON", "PRAGMA foreign_keys=ON"):
         connection.execute(pragma)
+    if not checkpoints:
+        connection.execute("PRAGMA wal_autocheckpoint=20000")  # pages: the others, at a thousand, are always there before
 
 
 def _sqlite_begin(connection: Connection) -> None:
