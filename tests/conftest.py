@@ -1,15 +1,15 @@
 """What tests share: where reference material lies, and how a line is put together around a temporary folder."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
-from uuid import uuid4
+from typing import NoReturn, Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
 from lxml import etree
 
+from tests.databases import make_ready
 from tests.postgres import Postgres, find_programs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,22 +40,32 @@ def postgres() -> Iterator[Postgres]:
 
 
 DATABASES = ("sqlite", "postgresql")
-NewDatabase = Callable[[], str]
+
+
+class NewDatabase(Protocol):
+    def __call__(self, *, empty: bool = False) -> str:
+        """Makes a database that has all tables, or none of them and perhaps not even a file, and gives its URL."""
 
 
 @pytest.fixture(scope="session", params=DATABASES)
 def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
-    """Makes empty databases of one kind and gives their URLs. A test that uses it runs on both kinds."""
-    if request.param == "sqlite":
-        folder = tmp_path_factory.mktemp("sqlite")
-        return lambda: f"sqlite:///{folder / uuid4().hex}/samtaleklar.sqlite"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database
+    """Makes databases of one kind. A test that uses it runs on both kinds."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        return server.new_database
+
+    def new_file(*, empty: bool = False) -> str:
+        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/samtaleklar.sqlite"
+        if not empty:
+            make_ready(url)
+        return url
+
+    return new_file
 
 
 @pytest.fixture
 def database_url(new_database: NewDatabase) -> str:
-    """An empty database of this test's own."""
+    """A database of this test's own, ready for use."""
     return new_database()
 
 

@@ -1,6 +1,7 @@
 """Debian's PostgreSQL in a temporary folder, for as long as the tests run. It syncs to the disk, as a real one does."""
 
 import ctypes
+import functools
 import os
 import pwd
 import shutil
@@ -17,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from voice.local.line import free_port
+from voice.migrations import migrate
 
 _PR_SET_PDEATHSIG = 1
 
@@ -57,7 +59,7 @@ class Postgres:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.stop(at_once=True)  # nobody reads it any more
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
@@ -82,10 +84,20 @@ class Postgres:
         self._server.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
         self._server.wait(30)
 
-    def new_database(self) -> str:
-        """Make an empty database and give its URL, as an operator would write it."""
+    def new_database(self, *, empty: bool = False) -> str:
+        """Make a database, with all tables unless it shall be ``empty``, and give its URL, as an operator would write it."""
         name = f"test{next(self._names)}"
-        self._administrate("CREATE DATABASE {}", name)
+        self._administrate("CREATE DATABASE {} TEMPLATE {}", name, "template1" if empty else self._ready)
+        return self._url(name)
+
+    @functools.cached_property
+    def _ready(self) -> str:
+        """A database that the others are copies of."""
+        self._administrate("CREATE DATABASE ready")
+        migrate(self._url("ready").replace("postgresql://", "postgresql+psycopg://"))
+        return "ready"
+
+    def _url(self, name: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self._port}/{name}"
 
     def _administrate(self, statement: str, *names: str) -> None:

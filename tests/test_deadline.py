@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 
 from voice import store
-from voice.migrations import migrate
 from voice.preparations import DEADLINE, OVERDUE, Placing, Preparations
 from voice.queue import Queue
 
@@ -36,7 +35,6 @@ def test_the_second_deadline_holds(database_url: str) -> None:
 def _status_after(database_url: str, waits: list[float]) -> str:
     """What has become of an unfetched recording when the deadline job runs after each of these waits."""
     url = database_url.replace("postgresql://", "postgresql+psycopg://")
-    migrate(url)
     engine, clock = store.connect(url), Clock()
     preparations = Preparations(Queue(engine), clock)
     with store.writing(engine) as tx:

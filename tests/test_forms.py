@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import make_ready
 from tests.dtmf_transcriber import dtmf_wav
 from tests.test_logs import logged
 from tests.web import environ
@@ -17,7 +18,6 @@ from voice.config import Config
 from voice.content import load
 from voice.errors import DeliveryError, SummaryError
 from voice.jobs import Jobs
-from voice.migrations import migrate
 from voice.preparations import Placing, Preparations
 from voice.queue import Queue
 from voice.speech import Transcript
@@ -34,7 +34,7 @@ class Line:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         config = Config.from_env(environ(folder, **settings))
-        migrate(config.database_url)
+        make_ready(config.database_url)
         self.engine = store.connect(config.database_url)
         self.prompts = load(config.prompts_dir / "da")
         keyring = vault.Keyring(folder / "keys")

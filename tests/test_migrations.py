@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, NewDatabase
 from tests.web import environ
 from voice import migrations, schema, store
 from voice.config import Config
@@ -21,9 +21,9 @@ from voice.migrations import migrate
 
 
 @pytest.fixture
-def url(database_url: str, tmp_path: Path) -> str:
-    """The database's URL as the program reads it."""
-    return Config.from_env(environ(tmp_path, DATABASE_URL=database_url)).database_url
+def url(new_database: NewDatabase, tmp_path: Path) -> str:
+    """An empty database's URL as the program reads it."""
+    return Config.from_env(environ(tmp_path, DATABASE_URL=new_database(empty=True))).database_url
 
 
 def differences(engine: Engine, metadata: sa.MetaData) -> list[object]:

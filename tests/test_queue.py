@@ -17,7 +17,6 @@ from tests.conftest import ROOT, NewDatabase
 from tests.postgres import Postgres
 from tests.trial_worker import RECOVERIES, WORDS
 from voice import store
-from voice.migrations import migrate
 from voice.queue import APPLICATION, LOST_LOCK_EXIT, Queue
 
 
@@ -28,7 +27,6 @@ class Bench:
         self.url = database_url.replace("postgresql://", "postgresql+psycopg://")
         self.log = folder / "log"
         self.log.touch()
-        migrate(self.url)
         self.engine = store.connect(self.url, wait=30)
         self.queue = Queue(self.engine)
         self.workers: list[subprocess.Popen[bytes]] = []

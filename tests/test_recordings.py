@@ -15,7 +15,6 @@ from voice.content import load
 from voice.exchange import Script
 from voice.exchange.recordings import Recording, Recordings
 from voice.local.line import LocalLine
-from voice.migrations import migrate
 from voice.preparations import Placing, Preparations
 from voice.queue import Queue
 
@@ -164,7 +163,6 @@ def test_two_hundred_megabytes_do_not_fill_the_workers_memory(aftermath: Afterma
 
 def test_what_is_given_up_at_the_deadline_is_erased_at_the_provider(database_url: str) -> None:
     url = database_url.replace("postgresql://", "postgresql+psycopg://")
-    migrate(url)
     engine = store.connect(url)
     queue = Queue(engine)
     preparations = Preparations(queue, lambda: 1000.0)

@@ -9,10 +9,10 @@ from twilio.request_validator import RequestValidator
 from werkzeug.test import TestResponse
 
 from tests.conftest import TEST_PROMPTS
+from tests.databases import make_ready
 from voice import store, vault
 from voice.app import create_app, ensure_worker_key
 from voice.config import Config
-from voice.migrations import migrate
 from voice.nonces import nonce
 
 ACCOUNT = "AC" + "0" * 32
@@ -48,7 +48,7 @@ class Web:
 
     def __init__(self, data_dir: Path, **more: str) -> None:
         self.config = Config.from_env(environ(data_dir, **more))
-        migrate(self.config.database_url)
+        make_ready(self.config.database_url)
         self.engine = store.connect(self.config.database_url)
         self.keyring = vault.Keyring(self.config.data_dir / "keys")
         ensure_worker_key(self.engine, self.keyring)
