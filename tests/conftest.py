@@ -11,6 +11,7 @@ from lxml import etree
 
 from tests.databases import make_ready
 from tests.postgres import Postgres, find_programs
+from tests.sounds import sounds_in
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -67,6 +68,13 @@ def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def database_url(new_database: NewDatabase) -> str:
     """A database of this test's own, ready for use."""
     return new_database()
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the offline voice's sounds of the tests' content, for ``lay_sounds``. All test processes share it."""
+    folder = tmp_path_factory.getbasetemp()
+    return sounds_in(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder, TEST_PROMPTS, TWO_LANGUAGES)
 
 
 @pytest.fixture(scope="session")

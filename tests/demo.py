@@ -30,10 +30,11 @@ class Demo:
         return self.process.wait(timeout=60)
 
 
-def start(temporary: Path, **environ: str) -> subprocess.Popen[str]:
+def start(temporary: Path, *program: str, **environ: str) -> subprocess.Popen[str]:
+    """``program``: the module and arguments to run in the demo's place."""
     settings = {"NO_BROWSER": "1", "PROMPTS_DIR": str(TEST_PROMPTS), "SPEECH_VOICE": "espeak", "TMPDIR": str(temporary), **environ}
     return subprocess.Popen(
-        [sys.executable, "-m", "voice", "demo"],
+        [sys.executable, "-m", *(program or ("voice", "demo"))],
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if environ.get("PORT") else None,
@@ -43,9 +44,9 @@ def start(temporary: Path, **environ: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def running(temporary: Path) -> Iterator[Demo]:
+def running(temporary: Path, sounds: Path) -> Iterator[Demo]:
     port = free_port()
-    process = start(temporary, PORT=str(port))
+    process = start(temporary, "tests.spoken_demo", str(sounds), PORT=str(port))
     try:
         assert any("http://" in line for line in process.stdout), process.stderr.read()
         yield Demo(process, port)

@@ -22,12 +22,12 @@ from sqlalchemy.engine import Engine, Row
 from tests.conftest import ROOT, TEST_PROMPTS, TWO_LANGUAGES
 from tests.dtmf_transcriber import dtmf_wav
 from tests.mails import answers, message_id
+from tests.sounds import lay_sounds
 from voice import store
 from voice.content import load_line
 from voice.exchange import CallRecord, Script, media
 from voice.exchange.script import ANOTHER_CALL
 from voice.local.line import LocalLine
-from voice.migrations import migrate
 from voice.prompts import Prompt
 from voice.required import PHRASES
 from voice.speech.sounds import VOICES, slow, sound_key
@@ -116,7 +116,7 @@ STORIES = {path.name: Story.read(path) for path in FILES}
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+def played(tmp_path_factory: pytest.TempPathFactory, sounds: Path) -> dict[str, Played]:
     """All stories, rung on as many lines as they need, four at a time."""
     by_line: dict[str, list[Story]] = defaultdict(list)
     for story in STORIES.values():
@@ -128,23 +128,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
             if unusual == "that speaks two languages":
                 more = {"PROMPTS_DIR": str(TWO_LANGUAGES)}
             folder = tmp_path_factory.mktemp(f"line{number}", numbered=False)
-            if number:
-                give_sounds(tmp_path_factory.getbasetemp() / "line0", folder)
+            lay_sounds(sounds, f"sqlite:///{folder}/samtaleklar.sqlite")
             line = LocalLine(folder, {**SETTINGS, **more}, ("tests.dtmf_worker", "hasty"), "tests.hasty:create_app()")
             found |= play(stack.enter_context(line), stories, closed=unusual == "that is closed")
     return found
-
-
-def give_sounds(there: Path, folder: Path) -> None:
-    """Let a line begin with the sounds that another one has made: they are the same, and take long to make."""
-    urls = [f"sqlite:///{one / 'samtaleklar.sqlite'}" for one in (there, folder)]
-    migrate(urls[1])
-    made, new = map(store.connect, urls)
-    with store.reading(made) as look, store.writing(new) as tx:
-        for key in store.sound_keys(look):
-            store.save_sound(tx, key, store.sound(look, key) or b"")
-    made.dispose()
-    new.dispose()
 
 
 def play(line: LocalLine, stories: list[Story], *, closed: bool) -> dict[str, Played]:

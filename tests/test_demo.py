@@ -72,8 +72,8 @@ def test_a_port_that_is_none_gets_one_sentence(tmp_path: Path, port: str) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_ctrl_c_in_mid_call_ends_every_process_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with running(tmp_path) as demo:
+def test_ctrl_c_in_mid_call_ends_every_process_and_leaves_nothing_behind(tmp_path: Path, sounds: Path) -> None:
+    with running(tmp_path, sounds) as demo:
         telephone = PlainTelephone(demo)
         telephone.does(do="ring")
         telephone.until(what="says")
@@ -113,9 +113,9 @@ def alive(pid: int) -> bool:
 # --- typed answers ---
 
 
-def test_a_typed_answer_goes_beside_the_line_into_the_mail(tmp_path: Path) -> None:
+def test_a_typed_answer_goes_beside_the_line_into_the_mail(tmp_path: Path, sounds: Path) -> None:
     """The whole way without a browser: the words are those that were typed, and the mail says how they came."""
-    with running(tmp_path) as demo:
+    with running(tmp_path, sounds) as demo:
         telephone = PlainTelephone(demo)
         telephone.does(do="ring")
         for key in TO_THE_KORTE:

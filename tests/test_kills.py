@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
 from tests.mails import answers, message_id
+from tests.sounds import lay_sounds
 from tests.web import CAPS, MANY
 from voice import processes, store
 from voice.content import load
@@ -292,7 +293,8 @@ def _no_long_waits_for_what_keeps_dying(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(processes, "RESTART_AT_MOST", processes.RESTART_AFTER)
 
 
-def test_what_was_acknowledged_arrives_whatever_is_killed(tmp_path: Path, database_url: str) -> None:
+def test_what_was_acknowledged_arrives_whatever_is_killed(tmp_path: Path, database_url: str, sounds: Path) -> None:
+    lay_sounds(sounds, database_url)
     run(tmp_path, database_url, kills=4, pause=(0.3, 1.5))
 
 

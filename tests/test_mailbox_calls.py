@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -14,6 +15,7 @@ import urllib3
 
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
+from tests.sounds import lay_sounds
 from voice import bindings, store
 from voice.content import load
 from voice.exchange import Script
@@ -28,8 +30,9 @@ ANSWER = 'key 2\nspeak "{said}"\nsilence\nsilence'  # the moment whose only guid
 
 
 @pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLine]:
+def line(tmp_path_factory: pytest.TempPathFactory, sounds: Path) -> Iterator[LocalLine]:
     folder = tmp_path_factory.mktemp("line")
+    lay_sounds(sounds, f"sqlite:///{folder}/data/samtaleklar.sqlite")
     settings = {"TRIAL": "0", "SUMMARY_TO": "", "SMS_FROM": "Samtaleklar", "PROMPTS_DIR": str(TEST_PROMPTS)}
     with LocalLine(folder / "data", settings, worker=("tests.dtmf_worker",)) as line:
         staff = folder / "staff.csv"

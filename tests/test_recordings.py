@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
 from tests.mails import answers, message_id
+from tests.sounds import lay_sounds
 from tests.web import CAPS, MANY
 from voice import store
 from voice.content import load
@@ -86,7 +87,7 @@ def peak(pid: int | None) -> int:
 
 
 @pytest.fixture(scope="module")
-def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
+def aftermath(tmp_path_factory: pytest.TempPathFactory, sounds: Path) -> Aftermath:
     with pytest.MonkeyPatch.context() as patch:
         add = Recordings.add
 
@@ -96,7 +97,9 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
             add(recordings, recording)
 
         patch.setattr(Recordings, "add", spoil_the_first)
-        return place_calls(tmp_path_factory.mktemp("line"))
+        folder = tmp_path_factory.mktemp("line")
+        lay_sounds(sounds, f"sqlite:///{folder}/samtaleklar.sqlite")
+        return place_calls(folder)
 
 
 def place_calls(folder: Path) -> Aftermath:
