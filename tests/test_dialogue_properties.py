@@ -34,16 +34,12 @@ class Engine:
 
     def __init__(self, prompts: Prompts) -> None:
         self.prompts = prompts
-        self.stored = Session().to_json()
+        self.session = Session()
         self.last: Turn | None = None
-
-    @property
-    def session(self) -> Session:
-        return Session.from_json(self.stored)
 
     def happens(self, event: Event) -> Turn:
         session, self.last = respond(self.prompts, self.session, event)
-        self.stored = session.to_json()
+        self.session = Session.from_json(session.to_json())
         return self.last
 
     def happens_again(self) -> Turn:

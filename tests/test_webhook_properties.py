@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from werkzeug.test import TestResponse
 
 from tests.caller import RECORDINGS, Caller
 from tests.conftest import TEST_PROMPTS
@@ -36,12 +37,15 @@ class WebLine:
         self.base = "/calls"
         self.late: list[tuple[str, dict[str, str]]] = []
         self.recordings = 0
+        self._session: Session | None = Session()
 
     @property
     def session(self) -> Session:
-        with store.reading(self.web.engine) as look:
-            call = store.locked_call(look, self.call_sid)
-            return Session.from_json(call.session) if call else Session()
+        """What the line's memory holds. It is looked up once after each request."""
+        if self._session is None:
+            with store.reading(self.web.engine) as look:
+                self._session = Session.from_json(store.locked_call(look, self.call_sid).session)
+        return self._session
 
     def happens(self, event: Event) -> Turn:
         match event:
@@ -66,7 +70,7 @@ class WebLine:
 
     def deliver_late_news(self) -> None:
         for path, form in reversed(self.late):
-            assert self.web.post(path, {"CallSid": self.call_sid, **form}).status_code == 204
+            assert self._request(path, form).status_code == 204
 
     def _recorded(self, action: tuple[str, dict[str, str]], recording: str) -> Turn:
         """The action and the status callback are separate requests: before, after, twice, or much later."""
@@ -85,12 +89,16 @@ class WebLine:
         return turn
 
     def _post(self, path: str, form: dict[str, str]) -> Turn:
-        response = self.web.post(path, {"CallSid": self.call_sid, "From": self.number, **form}, base=self.base)
+        response = self._request(path, form)
         if path == "/calls/status":
             assert response.status_code == 204
             return Turn((), Hangup())
         assert response.status_code == 200
         return self._read(response.text)
+
+    def _request(self, path: str, form: dict[str, str]) -> TestResponse:
+        self._session = None
+        return self.web.post(path, {"CallSid": self.call_sid, "From": self.number, **form}, base=self.base)
 
     def _read(self, xml: str) -> Turn:
         """The Turn that the TwiML stands for, from nothing but the TwiML."""
