@@ -74,7 +74,7 @@ def database_url(new_database: NewDatabase) -> str:
 def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the offline voice's sounds of the tests' content, for ``lay_sounds``. All test processes share it."""
     folder = tmp_path_factory.getbasetemp()
-    return sounds_in(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder, TEST_PROMPTS, TWO_LANGUAGES)
+    return sounds_in(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder, TEST_PROMPTS)
 
 
 @pytest.fixture(scope="session")

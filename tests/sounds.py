@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.databases import make_ready
@@ -12,20 +13,20 @@ from voice.speech.espeak import EspeakSynthesizer
 from voice.speech.rendering import render
 
 
-def sounds_in(folder: Path, *content: Path) -> Path:
-    """A database with the sounds of these folders of languages, which the first process that asks for it makes."""
+def sounds_in(folder: Path, content: Path) -> Path:
+    """A database with the sounds of a folder of languages, which the first process that asks for it makes."""
     found = folder / "sounds.sqlite"
     with (folder / "sounds.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not found.exists():
             unfinished = folder / "unfinished.sqlite"
             unfinished.unlink(missing_ok=True)
-            make_sounds(f"sqlite:///{unfinished}", [prompts for each in content for prompts in load_all(each)])
+            make_sounds(f"sqlite:///{unfinished}", load_all(content))
             unfinished.rename(found)
     return found
 
 
-def make_sounds(url: str, content: list[Prompts]) -> None:
+def make_sounds(url: str, content: Iterable[Prompts]) -> None:
     make_ready(url)
     engine = store.connect(url)
     with store.writing(engine) as tx:

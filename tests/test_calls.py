@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -122,15 +121,14 @@ def played(tmp_path_factory: pytest.TempPathFactory, sounds: Path) -> dict[str, 
     for story in STORIES.values():
         by_line[story.line].append(story)
     found: dict[str, Played] = {}
-    with ExitStack() as stack:
-        for number, (unusual, stories) in enumerate(by_line.items()):
-            more = dict(pair.split("=", 1) for pair in shlex.split(unusual.removeprefix("with "))) if unusual.startswith("with ") else {}
-            if unusual == "that speaks two languages":
-                more = {"PROMPTS_DIR": str(TWO_LANGUAGES)}
-            folder = tmp_path_factory.mktemp(f"line{number}", numbered=False)
-            lay_sounds(sounds, f"sqlite:///{folder}/samtaleklar.sqlite")
-            line = LocalLine(folder, {**SETTINGS, **more}, ("tests.dtmf_worker", "hasty"), "tests.hasty:create_app()")
-            found |= play(stack.enter_context(line), stories, closed=unusual == "that is closed")
+    for unusual, stories in by_line.items():
+        more = dict(pair.split("=", 1) for pair in shlex.split(unusual.removeprefix("with "))) if unusual.startswith("with ") else {}
+        if unusual == "that speaks two languages":
+            more = {"PROMPTS_DIR": str(TWO_LANGUAGES)}
+        folder = tmp_path_factory.mktemp("line")
+        lay_sounds(sounds, f"sqlite:///{folder}/samtaleklar.sqlite")
+        with LocalLine(folder, {**SETTINGS, **more}, ("tests.dtmf_worker", "hasty"), "tests.hasty:create_app()") as line:
+            found |= play(line, stories, closed=unusual == "that is closed")
     return found
 
 
@@ -147,11 +145,14 @@ def play(line: LocalLine, stories: list[Story], *, closed: bool) -> dict[str, Pl
     by_call = defaultdict(list)
     for row in preparations(engine):
         by_call[row.opened_by].append(row)
+    mails = defaultdict(list)
+    for mail in line.mailbox.mails:
+        mails[mail["Message-ID"]].append(mail)
     for played in told:
         sids = [record.sid for record, _ in played.calls]
         for row in [row for sid in sids for row in by_call[sid]]:
             played.preparations.append(row.status)
-            sent = [mail for mail in line.mailbox.mails if mail["Message-ID"] == message_id(row.id, line.config.mail_from, PROMPTS)]
+            sent = mails[message_id(row.id, line.config.mail_from, PROMPTS)]
             played.mails += [(row.guide, answers(mail, PROMPTS.speaking(row.language))) for mail in sent]
         with store.reading(engine) as look:
             said = look.execute(store.utterances.select().where(store.utterances.c.call_sid.in_(sids)))

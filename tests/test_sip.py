@@ -7,14 +7,12 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.conftest import SHARED, TEST_PROMPTS, must_run
 from tests.softphone import INSTALLED, Softphone
-from tests.sounds import lay_sounds
 from voice.exchange import CallRecord, Entry, Exchange, media
 from voice.exchange.conversation import What
 from voice.exchange.sip import SipGateway
@@ -133,16 +131,14 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory, sounds: Path) -> Day:
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     """All the calls, at the same time."""
     if not INSTALLED:
         must_run("baresip is not installed")
     if not CLIPS.is_dir():
         must_run(f"there are no human voices in {CLIPS}")
     settings = {"PROMPTS_DIR": str(TEST_PROMPTS), "ANSWER_SILENCE": "2"}
-    folder = tmp_path_factory.mktemp("line")
-    lay_sounds(sounds, f"sqlite:///{folder}/samtaleklar.sqlite")
-    with LocalLine(folder, settings) as line, SipGateway(line.exchange) as gateway:
+    with LocalLine(tmp_path_factory.mktemp("line"), settings) as line, SipGateway(line.exchange) as gateway:
 
         def ring(number: int) -> tuple[CallRecord, bytes]:
             with Softphone(tmp_path_factory.mktemp("phone"), f"+45201234{number:02}") as phone:

@@ -91,7 +91,9 @@ class TestPeopleOnTheTelephone:
         assert transcript.unsure
 
 
-HUMAN = ("u0013002", "u0042008", "u0042011", "u0042013", "u0042015", "u0042016", "u0042018")
+FEW = ("u0013002", "u0042018")
+MORE = ("u0042008", "u0042011", "u0042013", "u0042015", "u0042016")
+HUMAN = [*FEW, *(pytest.param(name, marks=pytest.mark.faults) for name in MORE)]
 
 
 class TestForeign:
