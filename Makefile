@@ -23,7 +23,7 @@ demo: setup ## the whole product on this machine, with a telephone in the browse
 	$(BIN)/samtaleklar demo
 
 test: setup lint ## all tests; what needs a browser, PostgreSQL or a SIP phone is skipped where there is none
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not faults and not realtime"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not faults and not realtime"
 	$(BIN)/python -m pytest -m realtime
 
 lint: setup

@@ -23,6 +23,26 @@ settings.register_profile("faults", max_examples=5000, stateful_step_count=100, 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
+# The longest first, as one process takes a file whole: the run is over when the last of them is.
+LONGEST = (
+    "test_demo_browser",
+    "test_calls",
+    "test_kills",
+    "test_queue",
+    "test_demo",
+    "test_speech_whisper",
+    "test_mailbox_browser",
+    "test_recordings",
+    "test_summary_sheet",
+    "test_walk",
+    "test_mail_browser",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
 def must_run(reason: str) -> NoReturn:
     """Skip with the reason on a newcomer's machine; fail where everything has been installed."""
     if os.environ.get("CI"):
