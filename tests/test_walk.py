@@ -78,10 +78,11 @@ def steps(prompts: Prompts, start: CallStarted, depth: dict[Session, int]) -> It
         for event in events(session, turn):
             after, said = respond(prompts, session, event)
             yield session, event, after, said
-            if essence(after) not in depth:
-                depth[essence(after)] = depth[session] + 1
+            state = essence(after)
+            if state not in depth:
+                depth[state] = depth[session] + 1
                 if not after.over:
-                    waiting.append((essence(after), said))
+                    waiting.append((state, said))
 
 
 def walk(prompts: Prompts, start: CallStarted) -> Walk:
