@@ -41,9 +41,9 @@ class Postgres:
         self._names = count(1)
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         if self._user:
-            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         initialise = [
             self.programs / "initdb",
             "--auth=trust",
@@ -54,21 +54,21 @@ class Postgres:
             "-D",
             "data",
         ]
-        subprocess.run(initialise, cwd=self._folder, check=True, capture_output=True, **self._as)
+        subprocess.run(initialise, cwd=self.folder, check=True, capture_output=True, **self._as)
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop(at_once=True)  # nobody reads it any more
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
     def start(self) -> None:
-        settings = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder, "max_connections": 300}
+        settings = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "max_connections": 300}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
-            command = [self.programs / "postgres", "-D", self._folder / "data", *flags]
+        with (self.folder / "log").open("ab") as log:
+            command = [self.programs / "postgres", "-D", self.folder / "data", *flags]
             self._server = subprocess.Popen(
-                command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent, **self._as
+                command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent, **self._as
             )
         end = time.monotonic() + 30
         while True:
@@ -76,7 +76,7 @@ class Postgres:
                 return self._administrate("SELECT 1")
             except psycopg.OperationalError:
                 if self._server.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError((self._folder / "log").read_text()) from None
+                    raise RuntimeError((self.folder / "log").read_text()) from None
                 time.sleep(0.05)
 
     def stop(self, *, at_once: bool = False) -> None:

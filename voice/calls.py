@@ -158,9 +158,11 @@ class Calls:
         self._preparations.address(tx, preparation, call.caller, number if session.text else "", known.id if known and same else None)
 
     def _respond(self, tx: Connection, call: Row[Any], turn: int, event: Event, from_number: str = "") -> str:
+        sid, secrets = call.call_sid, self._config.secrets
         before = Session.from_json(call.session)
         if before.over or turn != before.turn:
-            return str(call.reply)
+            return directory.show(call.reply, "reply", sid, secrets)
+        before = replace(before, domain=directory.show(before.domain, "domain", sid, secrets))
         if before.to == "text" and call.preparation and self._preparations.give_up_text(tx, call.preparation):
             before = replace(before, to="failed")
         session, reply = respond(self._prompts, before, event)
@@ -172,12 +174,13 @@ class Calls:
         preparation = self._preparation(tx, call, before, session, consent_at)
         if session.to and preparation and preparation != call.preparation:
             self._address(tx, preparation, session, call, from_number)
-        written = self._writer.turn(reply, session.turn, preparation, nonce(call.call_sid, session.turn, self._config.secrets))
+        written = self._writer.turn(reply, session.turn, preparation, nonce(sid, session.turn, secrets))
+        hidden = replace(session, domain=directory.hide(session.domain, "domain", sid, secrets) if session.domain else "")
         store.save_call(
             tx,
-            call.call_sid,
-            session=session.to_json(),
-            reply=written,
+            sid,
+            session=hidden.to_json(),
+            reply=directory.hide(written, "reply", sid, secrets),
             heard_at=now,
             consent_at=consent_at,
             ended_at=now if session.over else None,

@@ -4,6 +4,7 @@ A binding says to which address a number's preparations go. The address is seale
 domain and language, which the call may name, are locked with a secret that the database does not hold.
 """
 
+import base64
 import hashlib
 import hmac
 import json
@@ -20,6 +21,7 @@ from voice.config import Config
 
 # A withheld number comes as a word or as that word spelt on a keypad. ANONYMOUS looks like a number in Lesotho.
 _WITHHELD = ("+266696687", "+7378742833", "+86282452253", "+2562533", "+8656696")
+_HIDDEN = "hidden:"
 DAY = 86400.0
 REMEMBERED = 180 * DAY  # seconds after which a caller is asked for the address again
 UNREACHABLE = 30 * DAY  # seconds for which a number that took no text is not tried again
@@ -99,6 +101,24 @@ def read_hint(row: Row[Any], secrets: Sequence[str]) -> Hint | None:
         except vault.SealBroken:
             continue
     return None
+
+
+def hide(text: str, column: str, call_sid: str, secrets: Sequence[str]) -> str:
+    """What a call remembers that names a domain, as it is stored: the database alone must not tell whose mailbox it is."""
+    return _HIDDEN + base64.b64encode(vault.lock(_hint_key(secrets[0]), text.encode(), vault.place("calls", column, call_sid))).decode()
+
+
+def show(stored: str, column: str, call_sid: str, secrets: Sequence[str]) -> str:
+    """The text again; "" if none of the secrets is the one that it was hidden with. What an older version stored is as it is."""
+    if not stored.startswith(_HIDDEN):
+        return stored
+    for secret in secrets:
+        try:
+            locked = base64.b64decode(stored.removeprefix(_HIDDEN))
+            return vault.unlock(_hint_key(secret), locked, vault.place("calls", column, call_sid)).decode()
+        except vault.SealBroken:
+            continue
+    return ""
 
 
 def may_be_texted(tx: Connection, number: str, keys: Sequence[str], config: Config, now: float) -> bool:
