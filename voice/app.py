@@ -79,6 +79,7 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     from voice.invitations import Invitations
     from voice.jobs import Jobs
     from voice.provider import Provider
+    from voice.speech.apart import decoder
 
     config = config or Config.from_env()
     engine = store.connect(config.database_url, wait=30, pool=16)
@@ -98,6 +99,7 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
         keyring,
         send=send,
         recipient=invitations.recipient,
+        decode=decoder().decode,
     )
     rendered = _sounds(config, engine, prompts)
     calls = Calls(engine, queue, prompts, twiml.TwimlWriter(prompts, rendered.url), config)

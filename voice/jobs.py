@@ -26,7 +26,7 @@ from voice.prompts import Guide, Prompt, Prompts
 from voice.provider import Provider
 from voice.queue import Job, Queue
 from voice.speech import Transcriber, Transcript
-from voice.speech.audio import check_recording
+from voice.speech.audio import check_recording, decode
 from voice.speech.recordings import human_voices
 from voice.speech.sounds import VOICES, prompt_keys
 from voice.summary import Summary, Utterance, mail, sheet, sound, summarise
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 class Jobs:
     """The bodies of all jobs, over what they need. ``send`` hands a mail over and raises DeliveryError. ``recipient`` gives the
-    address for a preparation that is ready, or sees to it that one is asked for."""
+    address for a preparation that is ready, or sees to it that one is asked for. ``decode`` looks into what callers recorded."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Jobs:
         send: Callable[[EmailMessage], None],
         clock: Callable[[], float] = time.time,
         recipient: Callable[[Row[Any]], Recipient | None] | None = None,
+        decode: sound.Decode = decode,
     ) -> None:
         self._config = config
         self._engine = engine
@@ -60,6 +61,7 @@ class Jobs:
         self._keyring = keyring
         self._send_mail = send
         self._clock = clock
+        self._decode = decode
         self._people = human_voices(config.prompts_dir, prompts.languages)
         self._recipient = recipient or (lambda _preparation: Recipient(config.summary_to) if config.summary_to else None)
         self._preparations = Preparations(queue, clock)
@@ -147,7 +149,7 @@ class Jobs:
         if self._config.attach_pdf:
             wanted["pages"] = lambda: sheet.write(summary, prompts)
         if self._config.attach_sound:
-            wanted["sound"] = lambda: sound.write(summary, prompts, self._voice, self._recordings(summary))
+            wanted["sound"] = lambda: sound.write(summary, prompts, self._voice, self._recordings(summary), self._decode)
         made: dict[mail.Form, bytes | None] = dict.fromkeys(wanted)
         for form, make in wanted.items():
             try:

@@ -22,6 +22,7 @@ from voice.speech.confined import read, write
 
 SECONDS_AT_LEAST = 120.0  # for any recording; the first of a process waits for the model too
 SECONDS_PER_BYTE = 5 / 16000  # of telephone sound (8 kHz, 16 bit): five times as long as it lasts
+DECODING = 1_000_000_000  # bytes of memory for looking into a recording
 LOADING = 300.0  # seconds more for the first
 _KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS")  # of the environment; all else may be a secret
 
@@ -101,3 +102,8 @@ class ApartTranscriber:
         )
         write(cast(IO[bytes], process.stdin), self._start_with)
         return process
+
+
+def decoder() -> ApartTranscriber:
+    """Only decodes, in a process of its own: who makes a mail's sound must not wait until another recording is written down."""
+    return ApartTranscriber("", {}, DECODING)

@@ -18,6 +18,7 @@ from voice.speech.whisper import RATE
 from voice.summary import Section, Summary
 
 Voice = Callable[[Prompt], bytes | None]
+Decode = Callable[[bytes, int], Samples]
 
 # Seconds of silence before each of these.
 BEFORE_PART = 1.0
@@ -25,15 +26,16 @@ BEFORE_PROMPT = 0.3
 BEFORE_ANSWER = 0.5
 
 
-def write(summary: Summary, prompts: Prompts, voice: Voice, recordings: Mapping[str, bytes]) -> bytes:
+def write(summary: Summary, prompts: Prompts, voice: Voice, recordings: Mapping[str, bytes], opened: Decode = decode) -> bytes:
     """One MP3 of all that was said; of the questions alone, if nothing was.
 
     ``voice`` gives a prompt's rendered sound, or None: then it is left out. ``recordings`` holds the sound of each
-    utterance; one that is not there or cannot be read is told of by the voice, and the rest is heard. The same
-    arguments give the same bytes. Raises SummaryError when there is nothing at all to hear.
+    utterance, which anybody may have sent: ``opened`` is what may look into it. One that is not there or cannot be read is
+    told of by the voice, and the rest is heard. The same arguments give the same bytes. Raises SummaryError when there is
+    nothing at all to hear.
     """
     tape = _Tape(voice)
-    answers = [(section, _answer(section, prompts, recordings)) for section in summary.sections]
+    answers = [(section, _answer(section, prompts, recordings, opened)) for section in summary.sections]
     heard = [(section, answer) for section, answer in answers if answer]
     tape.mark(prompts.mail["subject"])
     tape.say(prompts.phrase("sound_opening" if heard else "sound_questions"))
@@ -63,7 +65,7 @@ def _announced(section: Section, summary: Summary, prompts: Prompts) -> list[Pro
     return [*number, asked]
 
 
-def _answer(section: Section, prompts: Prompts, recordings: Mapping[str, bytes]) -> list[Prompt | Samples]:
+def _answer(section: Section, prompts: Prompts, recordings: Mapping[str, bytes], opened: Decode) -> list[Prompt | Samples]:
     """What there is to hear of an answer: by the voice, or the caller's own. Of recordings in which nobody speaks nothing."""
     parts: list[Prompt | Samples] = []
     if section.choice:
@@ -71,7 +73,7 @@ def _answer(section: Section, prompts: Prompts, recordings: Mapping[str, bytes])
     unheard = prompts.phrase("sound_unheard")
     for recording in section.recordings:
         try:
-            said = spoken(decode(recordings[recording], RATE))
+            said = spoken(opened(recordings[recording], RATE))
         except (KeyError, SpeechError):
             if not any(part is unheard for part in parts):
                 parts.append(unheard)
