@@ -6,6 +6,7 @@ import pytest
 
 from tests.canary import Canaries
 from tests.canary_call import SOUND, Left, leave_behind
+from tests.canary_worker import BUGS
 from tests.postgres import Postgres
 
 
@@ -28,3 +29,49 @@ def test_a_call_leaves_nothing_of_the_caller_behind_but_in_the_mailbox(
     assert (left.mailed_to, left.refused) == (canaries.address, 2)
     for told in ("failed: RuntimeError at canary_worker.py", "DeliveryError 451", "failed in attempt 1: RuntimeError"):
         assert told in left.log, "it says nothing that a log is clean if nothing was logged"
+
+
+SEEN = {  # each bug put in, and where it is seen: a part of a place's name, and what
+    "words_unsealed": ("samtaleklar.sqlite", "spoken"),
+    "texts_of_exceptions_logged": ("processes", "spoken"),
+    "a_form_logged": ("processes", "number"),
+    "words_in_the_engine_s_arguments": ("samtaleklar.sqlite", "spoken"),
+    "words_in_a_temporary_file": ("tmp", "sound"),
+    "replies_of_the_relay_logged": ("processes", "address"),
+}
+
+
+@pytest.mark.faults
+def test_words_that_are_not_sealed_are_found_in_every_place_they_come_to(
+    tmp_path: Path, postgres: Postgres, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    left, _ = left_behind(tmp_path, postgres.new_database(), request, capfd, "words_unsealed")
+    places = {
+        (name, finding.what)
+        for finding in left.findings
+        for name in ("/base/", "/pg_wal/", "/log", "/backups/")
+        if name in str(finding.path)
+    }
+    assert places >= {(name, what) for name in ("/base/", "/pg_wal/", "/log", "/backups/") for what in ("spoken", "sound")}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("bug", SEEN)
+def test_a_bug_that_leaves_something_behind_is_found(
+    bug: str, tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    left, _ = left_behind(tmp_path, f"sqlite:///{tmp_path}/database/samtaleklar.sqlite", request, capfd, bug)
+    place, what = SEEN[bug]
+    assert any(place in str(finding.path.relative_to(tmp_path)) and finding.what == what for finding in left.findings), left.findings
+
+
+@pytest.mark.faults
+def test_a_recording_that_is_left_at_the_provider_is_found(
+    tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    left, _ = left_behind(tmp_path, f"sqlite:///{tmp_path}/database/samtaleklar.sqlite", request, capfd, "recordings_left_at_the_provider")
+    assert left.recordings == 3
+
+
+def test_every_bug_of_the_list_is_tried() -> None:
+    assert {*SEEN, "recordings_left_at_the_provider"} == set(BUGS)
