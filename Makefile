@@ -30,6 +30,7 @@ lint: setup
 	$(BIN)/ruff check voice tests bench
 	$(BIN)/ruff format --check voice tests bench
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive voice
 
 bench: setup ## figures, as ratios against a baseline of the same run
 	$(BIN)/python bench/web_process.py

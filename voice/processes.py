@@ -85,7 +85,7 @@ class Processes:
     def _start(self, name: str) -> None:
         self._born[name] = time.monotonic()
         # A group of its own: Ctrl-C on the terminal reaches us alone, and we end the others in order.
-        self._running[name] = subprocess.Popen(  # noqa: S603 - our own command lines
+        self._running[name] = subprocess.Popen(  # noqa: S603 - our own command lines # nosec B603
             self._commands[name], env=self._environ, start_new_session=True, preexec_fn=_die_with_parent
         )
 

@@ -196,7 +196,7 @@ class Worker:
     @contextmanager
     def _careful(self) -> Iterator[None]:
         """A worker died of one of these, perhaps: one at a time and in any order, so that the others get past it."""
-        time.sleep(random.uniform(0, 0.5))  # noqa: S311 - no secret
+        time.sleep(random.uniform(0, 0.5))  # noqa: S311 - no secret # nosec B311
         with self._one_by_one:
             yield
 
@@ -213,7 +213,7 @@ class Worker:
                     if last:
                         self._give_up(connection, f"{name}:{key}:{attempt}", name, subject, reason(error))
                     else:
-                        wait = min(job.cap, job.base * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
+                        wait = min(job.cap, job.base * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load # nosec B311
                         self._queue.enqueue(connection, name, subject, key=key, delay=wait, attempt=attempt + 1)
                 return
             except (sa.exc.DBAPIError, sa.exc.TimeoutError):  # the database is away: the failure must not be lost with it

@@ -92,7 +92,7 @@ class ApartTranscriber:
     def _start(self) -> "subprocess.Popen[bytes]":
         environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environ |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # our own command line # nosec B603
             [sys.executable, "-m", "voice.speech.confined"],
             env=environ,
             stdin=subprocess.PIPE,
