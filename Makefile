@@ -37,6 +37,7 @@ bench: setup ## figures, as ratios against a baseline of the same run
 	$(BIN)/python bench/dead_air.py
 	$(BIN)/python bench/forms.py
 	$(BIN)/python bench/sound.py
+	$(BIN)/python bench/enumeration.py
 
 faults: setup ## long runs that break things on purpose
 	HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest tests/test_dialogue_properties.py
