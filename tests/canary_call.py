@@ -25,6 +25,7 @@ from tests.postgres import Postgres
 from voice import store, vault
 from voice.config import Config
 from voice.exchange import Script, media
+from voice.keyring import Keyring
 from voice.local import line as local
 from voice.local.line import LocalLine
 from voice.prompts import Prompts
@@ -222,11 +223,9 @@ def _settled(engine: sa.Engine) -> int:
 
 def _opened(engine: sa.Engine, line: LocalLine) -> set[str]:
     """What the keys of the worker open."""
-    keyring, found = vault.Keyring(line.config.data_dir / "keys"), set()
+    keyring, found = Keyring.of(line.config, engine), set()
     with store.reading(engine) as look:
         for row in look.execute(sa.select(store.utterances, store.preparations).join(store.preparations)):
-            private = vault.unseal(
-                keyring.private(row.worker_key), row.private_key_sealed, vault.place("preparations", "private_key", row.preparation)
-            )
+            private = keyring.preparation_key(row.preparation, row)
             found.add(vault.unseal(private, row.words_sealed, vault.place("utterances", "words", row.id)).decode())
     return found

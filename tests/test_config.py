@@ -97,6 +97,7 @@ def test_every_mistake_is_told_at_once() -> None:
         "SMS_ALSO_TO": "46",
         "SMS_PER_NUMBER": "0",
         "SMS_PER_DAY": "0",
+        "KEYS_SECRET": "abc",
     }
     told = problems(**wrong)
     assert {problem.split()[0] for problem in told} == set(wrong)
@@ -130,6 +131,8 @@ def test_the_defaults_are_what_the_readme_says() -> None:
         smtp=Smtp("127.0.0.1", 2525, "none"),
         mail_from="line@example.com",
         data_dir=folder,
+        keys_dir=folder / "keys",
+        keys_secrets=(),
         database_url=f"sqlite:///{folder}/samtaleklar.sqlite",
         port=8000,
         twilio_api_base_url="https://api.twilio.com",

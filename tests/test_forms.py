@@ -13,11 +13,11 @@ from tests.dtmf_transcriber import dtmf_wav
 from tests.test_logs import logged
 from tests.web import environ
 from voice import store, vault
-from voice.app import ensure_worker_key
 from voice.config import Config
 from voice.content import load
 from voice.errors import DeliveryError, SummaryError
 from voice.jobs import Jobs
+from voice.keyring import Keyring
 from voice.preparations import Placing, Preparations
 from voice.queue import Queue
 from voice.speech import Transcript
@@ -37,8 +37,8 @@ class Line:
         make_ready(config.database_url)
         self.engine = store.connect(config.database_url)
         self.prompts = load(config.prompts_dir / "da")
-        keyring = vault.Keyring(folder / "keys")
-        ensure_worker_key(self.engine, keyring)
+        keyring = Keyring.of(config, self.engine)
+        keyring.start()
         queue = Queue(self.engine)
         self.mails: list[EmailMessage] = []
         self.refused = 0  # how many mails the relay refuses

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
@@ -114,3 +115,24 @@ def test_the_history_is_one_line_from_nothing_to_now() -> None:
 def test_sqlite_is_made_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     migrate(f"sqlite:///{tmp_path}/not/yet/line.sqlite")
     assert (tmp_path / "not" / "yet" / "line.sqlite").stat().st_size > 0
+
+
+def test_the_key_of_a_line_in_use_goes_on_living_until_it_is_replaced(url: str, tmp_path: Path) -> None:
+    migrate(url)
+    engine = store.connect(url)
+    with store.writing(engine) as tx:  # the schema as it was, with the keys of two workers that had started at once
+        alembic = Operations(MigrationContext.configure(tx))
+        alembic.drop_index("ix_worker_keys_current", "worker_keys")
+        for column in ("retired_at", "destroyed_at", "private_sealed"):
+            tx.execute(sa.text(f"ALTER TABLE worker_keys DROP COLUMN {column}"))
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
+        was = sa.table("worker_keys", sa.column("public_key"), sa.column("created_at"), sa.column("purpose"))
+        rows = [(b"a", 1.0, "answers"), (b"b", 2.0, "answers"), (b"c", 2.0, "bindings"), (b"d", 3.0, "answers")]
+        tx.execute(was.insert(), [{"public_key": key * 32, "created_at": at, "purpose": purpose} for key, at, purpose in rows])
+    migrate(url)
+    assert differences(engine, schema.metadata) == []
+    with store.reading(engine) as look:
+        told = [(row.public_key[:1], row.retired_at, row.destroyed_at, row.private_sealed) for row in store.all_worker_keys(look)]
+        assert sorted(told) == [(b"a", 2.0, None, None), (b"b", 3.0, None, None), (b"c", None, None, None), (b"d", None, None, None)]
+        assert (store.worker_key(look), store.worker_key(look, "bindings")) == (b"d" * 32, b"c" * 32)
+    engine.dispose()

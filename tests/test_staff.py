@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.web import TOKEN, environ
-from voice import bindings, store, vault
+from voice import bindings, store
 from voice.__main__ import main
 from voice.config import Config
 from voice.directory import caller_keys, open_entry, read_hint
+from voice.keyring import Keyring
 from voice.staff import read_list
 
 HEAD = "phone,name,e-mail,language\n"
@@ -37,7 +38,7 @@ def taken(config: Config, data: str | bytes) -> int:
 def bound(config: Config) -> dict[str, str]:
     """Every number on the list with its address, as the worker opens them."""
     engine = store.connect(config.database_url)
-    keyring = vault.Keyring(config.data_dir / "keys")
+    keyring = Keyring.of(config, engine)
     with store.reading(engine) as look:
         entries = [open_entry(row, keyring) for row in bindings.staff(look)]
         for entry in entries:

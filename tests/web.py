@@ -10,9 +10,10 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import TEST_PROMPTS
 from tests.databases import make_ready
-from voice import store, vault
-from voice.app import create_app, ensure_worker_key
+from voice import store
+from voice.app import create_app
 from voice.config import Config
+from voice.keyring import Keyring
 from voice.nonces import nonce
 
 ACCOUNT = "AC" + "0" * 32
@@ -50,8 +51,8 @@ class Web:
         self.config = Config.from_env(environ(data_dir, **more))
         make_ready(self.config.database_url)
         self.engine = store.connect(self.config.database_url)
-        self.keyring = vault.Keyring(self.config.data_dir / "keys")
-        ensure_worker_key(self.engine, self.keyring)
+        self.keyring = Keyring.of(self.config, self.engine)
+        self.keyring.start()
         self.app = create_app(self.config)
         self.client: FlaskClient = self.app.test_client()
         self._validator = RequestValidator(TOKEN)

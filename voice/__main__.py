@@ -48,6 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     remove = doing.add_parser("remove", help="forget all that is bound to a number")
     remove.add_argument("number", help="such as +4520123456")
     remove.set_defaults(run=_staff_remove)
+    keys = commands.add_parser("keys", help="the worker's keys: list them, make new ones, destroy them")
+    turning = keys.add_subparsers(metavar="list|new|rotate|shred", required=True)
+    turning.add_parser("list", help="print every key with its history").set_defaults(run=_keys_list)
+    turning.add_parser("new", help="make a new key for answers now; a worker does so every day").set_defaults(run=_keys_new)
+    turning.add_parser("rotate", help="make a new key for addresses and seal all of them anew").set_defaults(run=_keys_rotate)
+    shred = turning.add_parser("shred", help="destroy the keys that are due now; a worker does so every hour")
+    more = shred.add_mutually_exclusive_group()
+    more.add_argument("--lost", dest="which", action="store_const", const="lost", help="give up the keys that are nowhere any more")
+    more.add_argument("--all", dest="which", action="store_const", const="all", help="destroy all that can open answers, now")
+    shred.add_argument("--yes", action="store_true", help="do not ask")
+    shred.set_defaults(run=_keys_shred, which="due")
     commands.add_parser("status", help="count what waits and what failed in the last week; no personal datum").set_defaults(run=_status)
     commands.add_parser("demo", help="try the whole product in the browser, with nothing but this machine").set_defaults(run=_demo)
     chosen = parser.parse_args(arguments)
@@ -135,6 +146,30 @@ def _staff_remove(arguments: argparse.Namespace) -> int:
     from voice.staff import remove
 
     return remove(Config.from_env(), arguments.number)
+
+
+def _keys_list(_arguments: argparse.Namespace) -> None:
+    from voice.keys import print_list
+
+    print_list(Config.from_env())
+
+
+def _keys_new(_arguments: argparse.Namespace) -> None:
+    from voice.keys import new
+
+    new(Config.from_env())
+
+
+def _keys_rotate(_arguments: argparse.Namespace) -> None:
+    from voice.keys import rotate
+
+    rotate(Config.from_env())
+
+
+def _keys_shred(arguments: argparse.Namespace) -> None:
+    from voice.keys import shred
+
+    shred(Config.from_env(), arguments.which, sure=arguments.yes)
 
 
 def _status(_arguments: argparse.Namespace) -> None:

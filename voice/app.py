@@ -10,7 +10,7 @@ from flask import Flask, Response
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from voice import logs, pages, responses, store, vault
+from voice import logs, pages, responses, store
 from voice.calls import Calls
 from voice.config import Config
 from voice.content import load_all, load_line
@@ -33,6 +33,7 @@ def create_app(config: Config | None = None) -> Flask:
     served = config is None  # a server of its own, such as gunicorn, has asked for it
     if config is None:
         logs.configure()
+        os.environ.pop("KEYS_SECRET", None)  # the worker's, should it stand here too: what we do not hold nobody can take from us
         config = Config.from_env()
     app = Flask(__name__, static_folder=None)
     if app.debug:
@@ -74,10 +75,12 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def create_worker(config: Config | None = None, transcriber: "Transcriber | None" = None) -> Worker:
-    """The worker process: fetches, writes down, composes and sends. Makes its key at the first start."""
+    """The worker process: fetches, writes down, composes and sends. Looks after its keys, at its start and every hour."""
     from voice import delivery  # here, not above: the web process imports this file and stays light
+    from voice.directory import seal_anew
     from voice.invitations import Invitations
     from voice.jobs import Jobs
+    from voice.keyring import Keyring
     from voice.provider import Provider
     from voice.speech.apart import decoder
 
@@ -85,8 +88,8 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     engine = store.connect(config.database_url, wait=30, pool=16)
     queue = Queue(engine)
     prompts = load_line(config.prompts_dir, config.operator_phone)
-    keyring = vault.Keyring(config.data_dir / "keys")
-    ensure_worker_key(engine, keyring)
+    keyring = Keyring.of(config, engine)
+    keyring.start()
     provider, send = Provider(config), partial(delivery.send, smtp=config.smtp)
     invitations = Invitations(config, engine, queue, prompts, provider, keyring, send)
     jobs = Jobs(
@@ -103,10 +106,16 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     )
     rendered = _sounds(config, engine, prompts)
     calls = Calls(engine, queue, prompts, twiml.TwimlWriter(prompts, rendered.url), config)
+
+    def look_after_keys() -> None:
+        keyring.look_after()
+        seal_anew(engine, keyring)  # what a killed `samtaleklar keys rotate` left undone
+
     regulars = {
         "lost_ends": Regular(calls.end_silent, "* * * * *"),
         "shredding": Regular(jobs.shred_old, "17 * * * *"),
         "forgetting": Regular(invitations.forget_old, "27 * * * *"),
+        "keys": Regular(look_after_keys, "47 * * * *"),
     }
     return Worker(config.database_url, engine, queue, {**jobs.table(), **invitations.table()}, regulars, _bury)
 
@@ -128,20 +137,6 @@ def create_transcriber(config: Config) -> "Transcriber":
         raise PromptError([f"{config.prompts_dir / one}: the recogniser does not know this language; it knows {names}" for one in unknown])
     settings: dict[str, str | int] = {"model_folder": str(folder.absolute()), "threads": os.cpu_count() or 1}
     return ApartTranscriber("voice.speech.whisper:WhisperTranscriber", settings, memory(folder))
-
-
-def ensure_worker_key(engine: Engine, keyring: vault.Keyring) -> None:
-    """Make the keys that answers and addresses are sealed to, unless they are there; then their private halves must be here.
-
-    Raises ConfigError.
-    """
-    with store.writing(engine) as tx:
-        for purpose in ("answers", "bindings"):
-            public = store.worker_key(tx, purpose)
-            if public is None:
-                store.add_worker_key(tx, keyring.make(), time.time(), purpose)
-            else:
-                keyring.private(public)
 
 
 def _bury(tx: Connection, job: str, name: str, reason: str) -> bool:

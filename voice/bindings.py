@@ -32,6 +32,17 @@ def is_shared(connection: Connection, callers: Sequence[str]) -> bool:
     return connection.execute(shared.limit(1)).first() is not None
 
 
+def are_sealed_to(connection: Connection, key: bytes) -> bool:
+    """Whether any address is sealed to that key of the worker's."""
+    return connection.execute(sa.select(bindings.c.id).where(bindings.c.sealed_to == key).limit(1)).first() is not None
+
+
+def not_sealed_to(connection: Connection, key: bytes, most: int) -> list[Row[Any]]:
+    """Some of the addresses that are sealed to another key, locked."""
+    others = sa.select(bindings).where(bindings.c.sealed_to != key).order_by(bindings.c.id).limit(most)
+    return list(connection.execute(others.with_for_update()))
+
+
 def get(connection: Connection, binding: str) -> Row[Any] | None:
     return connection.execute(sa.select(bindings).where(bindings.c.id == binding)).one_or_none()
 
@@ -50,6 +61,10 @@ def written(connection: Connection, preparation: str) -> list[Row[Any]]:
 
 def change(connection: Connection, binding: str, **values: Any) -> None:
     connection.execute(sa.update(bindings).where(bindings.c.id == binding).values(values))
+
+
+def forget_one(connection: Connection, binding: str) -> None:
+    connection.execute(sa.delete(bindings).where(bindings.c.id == binding))
 
 
 def forget(connection: Connection, callers: Sequence[str], kinds: Sequence[str], *, but: str = "") -> int:

@@ -27,6 +27,8 @@ class Config:
     mail_from: str
     data_dir: Path
     database_url: str = field(repr=False)
+    keys_dir: Path
+    keys_secrets: tuple[bytes, ...] = field(default=(), repr=False)  # the worker's: private keys are locked with the first
     port: int = 8000
     twilio_api_base_url: str = TWILIO_API
     speech_voice: SpeechVoice = "gtts"
@@ -92,6 +94,8 @@ class Config:
             twilio_api_base_url=read.url("TWILIO_API_BASE_URL", default=TWILIO_API, mend="leave it out to use Twilio"),
             database_url=read.database("DATABASE_URL", data_dir),
             data_dir=data_dir,
+            keys_dir=Path(read.text("KEYS_DIR", default=str(data_dir / "keys"))).absolute(),
+            keys_secrets=read.secrets("KEYS_SECRET"),
             smtp=read.smtp("SMTP_URL"),
             mail_from=read.address("MAIL_FROM", mend="the address that the preparations come from"),
             speech_voice=cast(SpeechVoice, read.choice("SPEECH_VOICE", ("gtts", "espeak"))),

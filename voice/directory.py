@@ -13,17 +13,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection, Engine, Row
 
-from voice import bindings, vault
+from voice import bindings, store, vault
 from voice.addresses import Address
 from voice.config import Config
+from voice.keyring import KeyGone, Keyring
 
 # A withheld number comes as a word or as that word spelt on a keypad. ANONYMOUS looks like a number in Lesotho.
 _WITHHELD = ("+266696687", "+7378742833", "+86282452253", "+2562533", "+8656696")
 _HIDDEN = "hidden:"
 DAY = 86400.0
 REMEMBERED = 180 * DAY  # seconds after which a caller is asked for the address again
+_BATCH = 200  # addresses sealed anew in one transaction
 UNREACHABLE = 30 * DAY  # seconds for which a number that took no text is not tried again
 
 
@@ -88,9 +90,37 @@ def new_binding(
     }
 
 
-def open_entry(row: Row[Any], keyring: vault.Keyring) -> Entry:
+def open_entry(row: Row[Any], keyring: Keyring) -> Entry:
     """Raises ConfigError if the key is not here."""
-    return Entry(**json.loads(vault.unseal(keyring.private(row.sealed_to), row.entry_sealed, _entry(row.id))))
+    return Entry(**json.loads(_opened(row, keyring)))
+
+
+def _opened(row: Row[Any], keyring: Keyring) -> bytes:
+    return vault.unseal(keyring.private(row.sealed_to), row.entry_sealed, _entry(row.id))
+
+
+def seal_anew(engine: Engine, keyring: Keyring) -> tuple[int, int]:
+    """Seal all addresses to the current key; whoever goes on after a kill does what is left. One that opens no more is forgotten.
+
+    Gives how many were sealed, and how many forgotten: their callers are asked for an address again.
+    """
+    sealed = forgotten = 0
+    while True:
+        with store.writing(engine) as tx:
+            public = store.worker_key(tx, "bindings")
+            rows = bindings.not_sealed_to(tx, public, _BATCH) if public is not None else []
+            for row in rows:
+                assert public is not None
+                try:
+                    entry = vault.seal(public, _opened(row, keyring), _entry(row.id))
+                except (KeyGone, vault.SealBroken):
+                    bindings.forget_one(tx, row.id)
+                    forgotten += 1
+                else:
+                    bindings.change(tx, row.id, sealed_to=public, entry_sealed=entry)
+                    sealed += 1
+        if not rows:
+            return sealed, forgotten
 
 
 def read_hint(row: Row[Any], secrets: Sequence[str]) -> Hint | None:

@@ -1,5 +1,7 @@
 """The environment read setting by setting: each in its form, and every mistake collected with its mend."""
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -120,6 +122,18 @@ class Reader:
         if value and not (parts and all(re.fullmatch(r"[!-~]+", part) for part in parts)):
             self._wrong(name, "has the wrong form", mend)
         return parts
+
+    def secrets(self, name: str) -> tuple[bytes, ...]:
+        """32 random bytes each, in base64."""
+        found = []
+        for part in filter(None, (part.strip() for part in self.text(name, default="").split(","))):
+            try:
+                found.append(base64.b64decode(part.translate(str.maketrans("-_", "+/")), validate=True))
+            except binascii.Error:
+                found.append(b"")
+        if any(len(secret) != 32 for secret in found):
+            self._wrong(name, "has the wrong form", "32 random bytes in base64, as `openssl rand -base64 32` makes them")
+        return tuple(found)
 
     def url(self, name: str, *, mend: str, default: str | None = None) -> str:
         """An http(s) address without path. Plain http only on this machine: what crosses a network is signed and private."""

@@ -21,6 +21,7 @@ from voice.config import Config
 from voice.delivery import build_message
 from voice.directory import Recipient
 from voice.errors import ProviderError, SpeechError
+from voice.keyring import Keyring
 from voice.preparations import Preparations
 from voice.prompts import Guide, Prompt, Prompts
 from voice.provider import Provider
@@ -46,7 +47,7 @@ class Jobs:
         prompts: Prompts,
         provider: Provider,
         transcriber: Transcriber,
-        keyring: vault.Keyring,
+        keyring: Keyring,
         send: Callable[[EmailMessage], None],
         clock: Callable[[], float] = time.time,
         recipient: Callable[[Row[Any]], Recipient | None] | None = None,
@@ -179,9 +180,7 @@ class Jobs:
         return Utterance(row.id, row.question, row.take, order, "heard", transcript.text, **marks)
 
     def _open(self, row: Row[Any], preparation_id: str, column: str, keys: Row[Any] | None = None) -> bytes:
-        keys = keys if keys is not None else row
-        worker_key = self._keyring.private(keys.worker_key)
-        private = vault.unseal(worker_key, keys.private_key_sealed, vault.place("preparations", "private_key", preparation_id))
+        private = self._keyring.preparation_key(preparation_id, keys if keys is not None else row)
         return vault.unseal(private, row._mapping[f"{column}_sealed"], vault.place("utterances", column, row.id))
 
     def _utterance(self, utterance: str) -> Row[Any] | None:

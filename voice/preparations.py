@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
-from voice import bindings, store, vault
+from voice import bindings, keyring, store, vault
 from voice.errors import VoiceError
 from voice.queue import Queue
 
@@ -27,7 +27,7 @@ WAIT = 72 * 3600  # seconds for an address to be given
 REMIND = 24 * 3600  # seconds of them after which one more text is sent
 AGAIN = 3  # times that somebody who never got it can have it sent again
 BOUNCE_WAIT = 72 * 3600  # seconds after the mail was taken
-KEEP = 7 * 86400  # seconds, whatever became of the mail
+KEEP = keyring.KEEP  # seconds, whatever became of the mail; its key dies soon after
 OVERDUE = 5 * 60  # seconds of lateness of the deadline itself that tell that no worker was there
 LATE_WAIT = 60  # seconds for more late answers to join the first
 CALLBACK_LOST = 60  # seconds after which a recording is fetched although nobody said that it is complete

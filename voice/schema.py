@@ -10,7 +10,12 @@ worker_keys = sa.Table(
     sa.Column("public_key", sa.LargeBinary, primary_key=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("purpose", sa.String(20), nullable=False, server_default="answers"),  # or bindings
+    sa.Column("retired_at", sa.Float),  # nothing is sealed to it from then on
+    sa.Column("destroyed_at", sa.Float),
+    sa.Column("private_sealed", sa.LargeBinary),  # with KEYS_SECRET; else it is a file
 )
+_current = worker_keys.c.retired_at.is_(None)
+sa.Index("ix_worker_keys_current", worker_keys.c.purpose, unique=True, sqlite_where=_current, postgresql_where=_current)
 preparations = sa.Table(
     "preparations",
     metadata,

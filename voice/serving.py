@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy.engine import Engine
 from tqdm import tqdm
 
-from voice import store, vault
-from voice.app import create_worker, ensure_worker_key
+from voice import store
+from voice.app import create_worker
 from voice.config import Config
 from voice.content import load_all
 from voice.errors import ConfigError
+from voice.keyring import Keyring
 from voice.migrations import migrate
 from voice.processes import Processes
 from voice.prompts import Prompts
@@ -35,7 +36,7 @@ def serve(config: Config) -> None:
     find_model(config.whisper_model, config.data_dir / "models")
     migrate(config.database_url)
     engine = store.connect(config.database_url)
-    ensure_worker_key(engine, vault.Keyring(config.data_dir / "keys"))
+    Keyring.of(config, engine).start()
     with store.reading(engine) as look:
         have = store.sound_keys(look)
     engine.dispose()

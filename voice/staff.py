@@ -13,12 +13,12 @@ from pathlib import Path
 import phonenumbers
 from sqlalchemy.engine import Engine
 
-from voice import bindings, store, vault
+from voice import bindings, store
 from voice.addresses import Address, is_of, meant, read
-from voice.app import ensure_worker_key
 from voice.config import Config
 from voice.directory import Entry, Hint, binding_id, caller_keys, new_binding, open_entry, read_hint
 from voice.errors import VoiceError
+from voice.keyring import Keyring
 from voice.migrations import migrate
 
 COLUMNS = {  # as they may be called in the first line; without such a line they stand in this order
@@ -151,8 +151,8 @@ def take_in(engine: Engine, config: Config, found: StaffList) -> None:
 
 def print_list(config: Config) -> None:
     """Print who is on the list, as CSV. Needs the worker's keys."""
-    keyring = vault.Keyring(config.data_dir / "keys")
     with _database(config) as engine, store.reading(engine) as look:
+        keyring = Keyring.of(config, engine)
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in bindings.staff(look):
@@ -187,7 +187,7 @@ def _database(config: Config) -> Iterator[Engine]:
         with store.reading(engine) as look:
             keyed = store.worker_key(look, "bindings") is not None
         if not keyed:  # sealing needs the public half alone, which any host finds in the database
-            ensure_worker_key(engine, vault.Keyring(config.data_dir / "keys"))
+            Keyring.of(config, engine).start()
         yield engine
     finally:
         engine.dispose()

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from voice.schema import calls, dead_jobs, line, preparations, sounds, utterances, worker_keys
 
 SETTLED = ("heard", "silent", "failed", "keyed")
+_MAKING_KEYS = 5_108_733_220_982  # any number, the same in every process
 
 
 def connect(url: str, *, wait: float = 5.0, pool: int = 5, checkpoints: bool = True) -> Engine:
@@ -80,14 +81,48 @@ def _locked(connection: Connection, table: sa.Table, key: str) -> Row[Any] | Non
 # ---- keys
 
 
-def add_worker_key(connection: Connection, public_key: bytes, now: float, purpose: str = "answers") -> None:
-    _insert_new(connection, worker_keys, {"public_key": public_key, "created_at": now, "purpose": purpose})
-
-
 def worker_key(connection: Connection, purpose: str = "answers") -> bytes | None:
-    """The newest public key, to which the web process seals ``answers`` or ``bindings``."""
-    newest = sa.select(worker_keys.c.public_key).where(worker_keys.c.purpose == purpose)
-    return connection.execute(newest.order_by(worker_keys.c.created_at.desc()).limit(1)).scalar_one_or_none()
+    """The public key to which ``answers`` or ``bindings`` are sealed. It is not retired before this transaction ends."""
+    current = sa.select(worker_keys.c.public_key).where(worker_keys.c.purpose == purpose, worker_keys.c.retired_at.is_(None))
+    current = current.with_for_update(read=True)
+    found: bytes | None = connection.execute(current).scalar_one_or_none()
+    if found is None:  # on PostgreSQL we may have waited until it was retired: now the new one is seen
+        found = connection.execute(current).scalar_one_or_none()
+    return found
+
+
+def add_worker_key(
+    connection: Connection, public_key: bytes, now: float, purpose: str = "answers", private_sealed: bytes | None = None
+) -> None:
+    """It takes the place of the current one, which is retired."""
+    current = sa.update(worker_keys).where(worker_keys.c.purpose == purpose, worker_keys.c.retired_at.is_(None))
+    connection.execute(current.values(retired_at=now))
+    row = {"public_key": public_key, "created_at": now, "purpose": purpose, "private_sealed": private_sealed}
+    connection.execute(sa.insert(worker_keys).values(row))
+
+
+def lock_worker_keys(connection: Connection) -> None:
+    """Nobody else makes a key until this transaction ends; on SQLite whoever writes is alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_KEYS)))
+
+
+def current_worker_key(connection: Connection, purpose: str) -> Row[Any] | None:
+    current = sa.select(worker_keys).where(worker_keys.c.purpose == purpose, worker_keys.c.retired_at.is_(None))
+    return connection.execute(current).one_or_none()
+
+
+def find_worker_key(connection: Connection, public_key: bytes) -> Row[Any] | None:
+    return connection.execute(sa.select(worker_keys).where(worker_keys.c.public_key == public_key)).one_or_none()
+
+
+def all_worker_keys(connection: Connection) -> list[Row[Any]]:
+    """Every key that there ever was, the oldest first."""
+    return list(connection.execute(sa.select(worker_keys).order_by(worker_keys.c.created_at, worker_keys.c.public_key)))
+
+
+def save_worker_key(connection: Connection, public_key: bytes, **values: Any) -> None:
+    connection.execute(sa.update(worker_keys).where(worker_keys.c.public_key == public_key).values(values))
 
 
 # ---- calls

@@ -1,4 +1,4 @@
-"""Sealing: what is said is never stored in clear.
+"""Sealing: what is said is never stored in clear. Cryptography alone; where the worker's keys lie is ``keyring.py``.
 
 Every preparation has a key pair of its own. The web process makes it, seals its private half to the
 worker's public key, keeps the public half, and can from then on only seal. Each sealed value is bound
@@ -8,16 +8,16 @@ A sealed value: version byte, a one-time AES key in a sealed box (X25519, XSalsa
 AES-256-GCM ciphertext with the place as associated data.
 """
 
-import os
 import secrets
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from voice.errors import ConfigError, VoiceError
+from voice.errors import VoiceError
 
 _VERSION = b"\x01"
 _LOCKED = b"\x02"
@@ -41,12 +41,20 @@ def new_pair() -> tuple[bytes, bytes]:
     return bytes(private.public_key), bytes(private)
 
 
+def is_pair(public: bytes, private: bytes) -> bool:
+    """Whether these are the halves of one pair."""
+    return len(private) == _KEY and bytes(PrivateKey(private).public_key) == public
+
+
+def wrapping_key(secret: bytes) -> bytes:
+    """The key that private keys are locked with, made of 32 random bytes."""
+    return HKDF(algorithm=SHA256(), length=_KEY, salt=None, info=b"samtaleklar worker keys").derive(secret)
+
+
 def seal(public: bytes, plain: bytes, where: str) -> bytes:
     """Seal ``plain`` for the holder of the private half. Costs 0.1 ms and 109 bytes."""
     key = secrets.token_bytes(_KEY)
-    nonce = secrets.token_bytes(_NONCE)
-    box = SealedBox(PublicKey(public)).encrypt(key)
-    return _VERSION + box + nonce + AESGCM(key).encrypt(nonce, plain, where.encode())
+    return _VERSION + SealedBox(PublicKey(public)).encrypt(key) + _encrypt(key, plain, where.encode())
 
 
 def unseal(private: bytes, sealed: bytes, where: str) -> bytes:
@@ -55,16 +63,14 @@ def unseal(private: bytes, sealed: bytes, where: str) -> bytes:
         raise SealBroken("a sealed value of an unknown version")
     box, rest = sealed[1 : 1 + _BOX], sealed[1 + _BOX :]
     try:
-        key = SealedBox(PrivateKey(private)).decrypt(box)
-        return AESGCM(key).decrypt(rest[:_NONCE], rest[_NONCE:], where.encode())
+        return _decrypt(SealedBox(PrivateKey(private)).decrypt(box), rest, where.encode())
     except (CryptoError, InvalidTag, ValueError) as error:
         raise SealBroken("a sealed value does not open here") from error
 
 
 def lock(secret: bytes, plain: bytes, where: str) -> bytes:
     """Seal ``plain`` for whoever holds the same 32 secret bytes."""
-    nonce = secrets.token_bytes(_NONCE)
-    return _LOCKED + nonce + AESGCM(secret).encrypt(nonce, plain, where.encode())
+    return _LOCKED + _encrypt(secret, plain, where.encode())
 
 
 def unlock(secret: bytes, locked: bytes, where: str) -> bytes:
@@ -72,37 +78,15 @@ def unlock(secret: bytes, locked: bytes, where: str) -> bytes:
     if locked[:1] != _LOCKED:
         raise SealBroken("a locked value of an unknown version")
     try:
-        return AESGCM(secret).decrypt(locked[1 : 1 + _NONCE], locked[1 + _NONCE :], where.encode())
+        return _decrypt(secret, locked[1:], where.encode())
     except (InvalidTag, ValueError) as error:
         raise SealBroken("a locked value does not open here") from error
 
 
-class Keyring:
-    """The worker's private keys: one file each in a folder that no backup takes, named by the public half."""
+def _encrypt(key: bytes, plain: bytes, where: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, where)
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
-    def has(self, public: bytes) -> bool:
-        return self._file(public).exists()
-
-    def make(self) -> bytes:
-        """Make a new pair, keep the private half, give the public one."""
-        public, private = new_pair()
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self._file(public), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-        with os.fdopen(file, "wb") as writer:
-            writer.write(private)
-            writer.flush()
-            os.fsync(writer.fileno())
-        return public
-
-    def private(self, public: bytes) -> bytes:
-        """Raises ConfigError: without the key nothing that was said can be opened."""
-        try:
-            return self._file(public).read_bytes()
-        except OSError as error:
-            raise ConfigError([f"The key {public.hex()[:12]}… is not in {self._folder}: copy it from the worker that made it."]) from error
-
-    def _file(self, public: bytes) -> Path:
-        return self._folder / f"{public.hex()}.key"
+def _decrypt(key: bytes, sealed: bytes, where: bytes) -> bytes:
+    return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], where)

@@ -17,6 +17,7 @@ from voice.config import Config
 from voice.delivery import build_message
 from voice.directory import Recipient, mail_token, open_entry, page_hash, page_token, texts_used_up, token, token_hash
 from voice.errors import ProviderError
+from voice.keyring import Keyring
 from voice.preparations import Preparations
 from voice.prompts import Prompts
 from voice.provider import Provider
@@ -37,7 +38,7 @@ class Invitations:
         queue: Queue,
         prompts: Prompts,
         provider: Provider,
-        keyring: vault.Keyring,
+        keyring: Keyring,
         send_mail: Callable[[EmailMessage], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -107,7 +108,7 @@ class Invitations:
             row = store.locked_preparation(tx, written.preparation) if written is not None and written.kind == "pending" else None
             if written is None or row is None or not row.private_key_sealed:
                 return
-            key = token(self._private(row), binding)
+            key = token(self._keyring.preparation_key(row.id, row), binding)
             bindings.change(tx, binding, token_hash=token_hash(key))
         prompts = self._prompts.speaking(row.language)
         texts = prompts.pages
@@ -134,7 +135,8 @@ class Invitations:
         """Send one text with the link to the preparation's page, unless the number has had enough of them today."""
         if not row.number_sealed:
             return
-        number = vault.unseal(self._private(row), row.number_sealed, vault.place("preparations", "number", row.id)).decode()
+        private = self._keyring.preparation_key(row.id, row)
+        number = vault.unseal(private, row.number_sealed, vault.place("preparations", "number", row.id)).decode()
         with store.writing(self._engine) as tx:
             if texts_used_up(tx, [row.caller], self._config, self._clock()):
                 raise ProviderError("this number has had its texts of the day", permanent=True)
@@ -151,17 +153,13 @@ class Invitations:
 
     def _page(self, tx: Connection, row: Row[Any]) -> str:
         """Open the preparation's page, and give its token."""
-        key = page_token(self._private(row))
+        key = page_token(self._keyring.preparation_key(row.id, row))
         store.save_preparation(tx, row.id, page_hash=page_hash(mail_token(key)))
         return key
 
     def _note(self, row: Row[Any], which: str, failed: str | None) -> None:
         with store.writing(self._engine) as tx:
             bindings.add_text(tx, f"{which}:{row.id}", row.caller, self._clock(), failed)
-
-    def _private(self, row: Row[Any]) -> bytes:
-        where = vault.place("preparations", "private_key", row.id)
-        return vault.unseal(self._keyring.private(row.worker_key), row.private_key_sealed, where)
 
     def _row(self, preparation: str) -> Row[Any] | None:
         with store.reading(self._engine) as look:

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Self
 
 from voice import store
-from voice.app import ensure_worker_key
 from voice.config import Config
 from voice.content import load_all
 from voice.errors import VoiceError
 from voice.exchange.exchange import Exchange
+from voice.keyring import Keyring
 from voice.local.mailbox import Mailbox
 from voice.migrations import migrate
 from voice.processes import Processes
 from voice.serving import render_all, synthesizer
-from voice.vault import Keyring
 
 READY_SECONDS = 60.0
 CAPS = ("CALLS_PER_HOUR", "CALLS_PER_DAY", "WITHHELD_PER_HOUR", "CALLS_AT_ONCE", "MINUTES_PER_DAY")
@@ -63,6 +62,8 @@ class LocalLine:
                 "TWILIO_API_BASE_URL": self.exchange.api_base_url,
                 "DATA_DIR": str(self._folder),
                 "DATABASE_URL": f"sqlite:///{self._folder.absolute() / 'samtaleklar.sqlite'}",  # never the one that our environment names
+                "KEYS_DIR": str(self._folder / "keys"),
+                "KEYS_SECRET": "",
                 "SMTP_URL": self.mailbox.url,
                 "MAIL_FROM": "samtaleklar@localhost",
                 "TRIAL": "1",
@@ -75,7 +76,7 @@ class LocalLine:
             self.config = Config.from_env(settings)
             migrate(self.config.database_url)
             engine = store.connect(self.config.database_url)
-            ensure_worker_key(engine, Keyring(self.config.data_dir / "keys"))
+            Keyring.of(self.config, engine).start()
             prompts = load_all(self.config.prompts_dir)
             if render_all(self.config, engine, prompts, synthesizer(self.config)).missing:  # no network after all: one voice for everything
                 settings["SPEECH_VOICE"] = "espeak"
