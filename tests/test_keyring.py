@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, Row
 
+from tests.databases import make_ready
 from tests.dtmf_transcriber import DtmfTranscriber
 from tests.mailbox_line import Clock
 from tests.test_vault import HERE, PUBLIC
@@ -21,7 +22,6 @@ from voice.app import create_worker
 from voice.config import Config
 from voice.errors import ConfigError
 from voice.keyring import CHANGE, DAY, KEEP, LOOK, PURPOSES, KeyGone, Keyring
-from voice.migrations import migrate
 from voice.preparations import Preparations
 from voice.queue import Queue, Worker
 from voice.vault import new_pair, seal, unseal
@@ -33,9 +33,8 @@ NewEngine = Callable[[], Engine]
 
 @pytest.fixture
 def new_engine(database_url: str, tmp_path: Path) -> Iterator[NewEngine]:
-    """Connects to the one migrated database of the test."""
+    """Connects to the one database of the test."""
     url = Config.from_env(environ(tmp_path, DATABASE_URL=database_url)).database_url
-    migrate(url)
     engines: list[Engine] = []
 
     def one() -> Engine:
@@ -48,14 +47,9 @@ def new_engine(database_url: str, tmp_path: Path) -> Iterator[NewEngine]:
 
 
 @pytest.fixture
-def engine(new_engine: NewEngine) -> Engine:
-    return new_engine()
-
-
-@pytest.fixture
 def lite(tmp_path: Path) -> Iterator[Engine]:
     """On SQLite, where a test is not about the database."""
-    migrate(f"sqlite:///{tmp_path}/line.sqlite")
+    make_ready(f"sqlite:///{tmp_path}/line.sqlite")
     engine = store.connect(f"sqlite:///{tmp_path}/line.sqlite")
     yield engine
     engine.dispose()
@@ -203,7 +197,7 @@ def test_the_times_add_up_to_eight_days() -> None:
     assert KEEP == 7 * DAY
 
 
-@pytest.mark.parametrize("secrets", [[], [SECRET]], ids=["files", "locked"])
+@pytest.mark.parametrize("secrets", [[], pytest.param([SECRET], marks=pytest.mark.faults)], ids=["files", "locked"])
 def test_workers_that_start_or_change_a_key_at_once_make_one(new_engine: NewEngine, tmp_path: Path, secrets: list[bytes]) -> None:
     clock = Clock()
     workers = [Keyring(new_engine(), tmp_path / "keys", secrets, clock) for _ in range(4)]
@@ -226,12 +220,12 @@ def test_workers_that_start_or_change_a_key_at_once_make_one(new_engine: NewEngi
         clock.now += CHANGE
 
 
-def test_the_database_itself_has_one_current_key_of_a_purpose(engine: Engine) -> None:
-    with store.writing(engine) as tx:
+def test_the_database_itself_has_one_current_key_of_a_purpose(lite: Engine) -> None:
+    with store.writing(lite) as tx:
         store.add_worker_key(tx, b"a" * 32, 1.0)
         store.add_worker_key(tx, b"b" * 32, 1.0, "bindings")
     second = {"public_key": b"c" * 32, "created_at": 2.0, "purpose": "answers"}
-    with pytest.raises(sa.exc.IntegrityError), store.writing(engine) as tx:
+    with pytest.raises(sa.exc.IntegrityError), store.writing(lite) as tx:
         tx.execute(store.worker_keys.insert().values(second))
 
 
@@ -290,22 +284,22 @@ def test_who_dies_while_making_a_key_leaves_one_that_nothing_was_sealed_to(
 
 
 @pytest.mark.parametrize("secrets", [[], [SECRET]], ids=["files", "locked"])
-def test_a_key_that_is_destroyed_is_gone_and_its_row_tells_when(engine: Engine, tmp_path: Path, secrets: list[bytes]) -> None:
+def test_a_key_that_is_destroyed_is_gone_and_its_row_tells_when(lite: Engine, tmp_path: Path, secrets: list[bytes]) -> None:
     clock = Clock()
-    keyring = Keyring(engine, tmp_path / "keys", secrets, clock)
+    keyring = Keyring(lite, tmp_path / "keys", secrets, clock)
     keyring.start()
-    (row,) = keys(engine)
+    (row,) = keys(lite)
     private = keyring.private(row.public_key)
     clock.now += 1
     keyring.make("answers")
     clock.now += KEEP
     keyring.look_after()
-    gone = keys(engine)[0]
+    gone = keys(lite)[0]
     assert (gone.public_key, gone.created_at, gone.destroyed_at) == (row.public_key, row.created_at, clock.now)
     with pytest.raises(KeyGone) as told:
         keyring.private(row.public_key)
     assert told.value.permanent
-    with store.reading(engine) as look:
+    with store.reading(lite) as look:
         assert not [value for row in store.all_worker_keys(look) for value in row if value == private]
     assert row.public_key.hex() not in files(tmp_path / "keys")
 
@@ -357,7 +351,7 @@ def test_a_worker_with_a_folder_of_its_own_destroys_its_copy_too(lite: Engine, k
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[Worker]:
     config = Config.from_env(environ(tmp_path))
-    migrate(config.database_url)
+    make_ready(config.database_url)
     one = create_worker(config, DtmfTranscriber())
     yield one
     one._engine.dispose()
