@@ -1,4 +1,4 @@
-"""What we ask of the telephone provider, by REST: fetch a recording, delete it, send a text. For the worker only.
+"""What we ask of the telephone provider, by REST, about recordings, calls and texts. For the worker only.
 
 The media's address is built here from the configured host and the recording's id, never taken from a
 webhook: a posted address could make us hand our credentials to anybody.
@@ -6,6 +6,11 @@ webhook: a posted address could make us hand our credentials to anybody.
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
@@ -16,6 +21,19 @@ from voice.errors import ConfigError, ProviderError
 
 MAX_BYTES = 8_000_000  # 120 s of 8 kHz 16-bit sound are 2 MB
 _TIMEOUT = Timeout(connect=10, read=30)
+_PAGE_SIZE = 1000  # the most that Twilio lists at once
+_PAGE_BYTES = 8_000_000  # a listed recording has about one thousand
+_PAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A recording that the provider has. ``made_at``: seconds since 1970."""
+
+    sid: str
+    call_sid: str
+    complete: bool
+    made_at: float
 
 
 class Provider:
@@ -55,6 +73,34 @@ class Provider:
         if response.status not in (200, 204, 404):
             raise ProviderError(f"deleting the recording was answered with {response.status}", code=response.status)
 
+    def recordings(self, since: datetime) -> Iterator[Listed]:
+        """All of the account's that were made since that day; those of others who use the account, too."""
+        path = f"/2010-04-01/Accounts/{self._account}/Recordings.json"
+        asked: str | None = urlencode({"DateCreated>": f"{since:%Y-%m-%d}", "PageSize": _PAGE_SIZE})
+        for _ in range(_PAGES):
+            page = self._page(f"{path}?{asked}")
+            yield from filter(None, map(_listed, page["recordings"]))
+            following = page.get("next_page_uri")
+            if not following:
+                return
+            # Only what is asked is taken from it: where to ask is ours to say.
+            where, _, asked = following.partition("?") if isinstance(following, str) else ("", "", "")
+            if where != path or not re.fullmatch(r"[!-~]+", asked):
+                raise ProviderError("the list of recordings goes on at another address")
+        raise ProviderError("the list of recordings does not end")
+
+    def delete_call(self, call_sid: str) -> None:
+        """Delete its record of a call that has ended; one that is gone already counts as deleted.
+
+        Twilio refuses until its own books are closed, which may take days.
+        """
+        if not re.fullmatch(r"CA[0-9a-f]{32}", call_sid):
+            raise ProviderError("this is not a call's id", permanent=True)
+        response = self._ask("DELETE", f"/2010-04-01/Accounts/{self._account}/Calls/{call_sid}.json")
+        response.close()
+        if response.status not in (200, 204, 404):
+            raise ProviderError(f"deleting the call was answered with {response.status}", code=response.status)
+
     def send_text(self, to: str, body: str, news: str) -> None:
         """Send an SMS from SMS_FROM. What the carrier makes of it is told to our path ``news``.
 
@@ -75,6 +121,20 @@ class Provider:
         reason = f" {code}" if isinstance(code, int) else ""
         raise ProviderError(f"the text was answered with {response.status}{reason}", permanent=response.status == 400)
 
+    def _page(self, path: str) -> dict[str, Any]:
+        response = self._ask("GET", path)
+        try:
+            if response.status != 200:
+                raise ProviderError(f"the list of recordings was answered with {response.status}", code=response.status)
+            page = json.loads(response.read(_PAGE_BYTES))
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise ProviderError(f"the list of recordings broke off: {type(error).__name__}") from error
+        finally:
+            response.close()
+        if not (isinstance(page, dict) and isinstance(page.get("recordings"), list)):
+            raise ProviderError("the list of recordings is none")
+        return page
+
     def _recording_path(self, recording_sid: str, ending: str) -> str:
         if not re.fullmatch(r"RE[0-9a-f]{32}", recording_sid):
             raise ProviderError("this is not a recording's id", permanent=True)
@@ -87,3 +147,15 @@ class Provider:
             return self._http.request(method, self._base + path, body=fields, headers=headers, redirect=False, preload_content=False)
         except urllib3.exceptions.HTTPError as error:
             raise ProviderError(f"the provider could not be reached: {type(error).__name__}") from error
+
+
+def _listed(entry: Any) -> Listed | None:
+    """One entry of the list. None if it is not what a recording of a call looks like: then it is none of ours."""
+    found = entry if isinstance(entry, dict) else {}
+    sid, call_sid, status, made = (str(found.get(name)) for name in ("sid", "call_sid", "status", "date_created"))
+    if not (re.fullmatch(r"RE[0-9a-f]{32}", sid) and re.fullmatch(r"CA[0-9a-f]{32}", call_sid)):
+        return None
+    try:
+        return Listed(sid, call_sid, status == "completed", parsedate_to_datetime(made).timestamp())
+    except ValueError:
+        return None

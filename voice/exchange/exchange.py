@@ -52,6 +52,7 @@ class Exchange:
             self._messages,
             self._elsewhere,
             self.erased_calls,
+            lambda sid: any(call.sid == sid and call.status in ("ringing", "in-progress") for call in self.calls),
             lambda requests: self._callbacks.send(list(requests), self._conditions.callback_delay),
         )
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)

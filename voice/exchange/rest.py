@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.utils import format_datetime
+from urllib.parse import urlencode
 
 from flask import Flask, Response, jsonify, redirect, request
 from werkzeug.exceptions import HTTPException, default_exceptions
@@ -45,10 +46,12 @@ def create_app(
     recordings: Recordings,
     messages: Messages,
     elsewhere: Elsewhere,
-    ended: set[str],
+    erased: set[str],
+    going_on: Callable[[str], bool],
     call_back: Callable[[Iterable[Request]], None],
 ) -> Flask:
-    """The API for one account. ``ended`` takes the sids of the calls whose trace was erased, ``call_back`` sends status callbacks."""
+    """The API for one account. ``erased`` takes the sids of the calls whose record was deleted, ``going_on`` tells of which that is too
+    early, ``call_back`` sends status callbacks."""
     app = Flask("voice.exchange.rest")
     root = f"/2010-04-01/Accounts/{account_sid}"
 
@@ -143,7 +146,15 @@ def create_app(
 
     @app.get(f"{root}/Recordings.json")
     def listed() -> Answer:
-        return jsonify({"recordings": [as_json(each) for each in recordings.all()], "next_page_uri": None, "page": 0})
+        page, size = request.args.get("Page", 0, type=int), request.args.get("PageSize", 50, type=int)
+        since = request.args.get("DateCreated>", "")
+        made = [each for each in recordings.all() if f"{each.started:%Y-%m-%d}" >= since]
+        end = (page + 1) * size
+        following = None
+        if made[end:]:
+            asked = {"DateCreated>": since, "PageSize": size, "Page": page + 1, "PageToken": f"PA{made[end - 1].sid}"}
+            following = f"{root}/Recordings.json?{urlencode(asked)}"
+        return jsonify({"recordings": [as_json(each) for each in made[end - size : end]], "next_page_uri": following, "page": page})
 
     @app.delete(f"{root}/Recordings/<sid>.json")
     def delete_recording(sid: str) -> Answer:
@@ -168,7 +179,9 @@ def create_app(
     def delete_call(sid: str) -> Answer:
         if not re.fullmatch("CA[0-9a-f]{32}", sid):
             return missing()
-        ended.add(sid)
+        if going_on(sid):
+            return error(400, 20009, "Cannot delete this resource before it is complete")
+        erased.add(sid)
         return "", 204
 
     @app.errorhandler(HTTPException)
