@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config as Alembic
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
 from tests.conftest import ROOT, NewDatabase
 from tests.web import environ
-from voice import migrations, schema, store
+from voice import gone, migrations, schema, store
 from voice.config import Config
 from voice.migrations import migrate
 
@@ -117,15 +118,22 @@ def test_sqlite_is_made_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> Non
     assert (tmp_path / "not" / "yet" / "line.sqlite").stat().st_size > 0
 
 
-def test_the_key_of_a_line_in_use_goes_on_living_until_it_is_replaced(url: str, tmp_path: Path) -> None:
-    migrate(url)
+def as_released(url: str, revision: str) -> Engine:
+    """A database as that revision left it."""
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = store.connect(url)
-    with store.writing(engine) as tx:  # the schema as it was, with the keys of two workers that had started at once
-        alembic = Operations(MigrationContext.configure(tx))
-        alembic.drop_index("ix_worker_keys_current", "worker_keys")
-        for column in ("retired_at", "destroyed_at", "private_sealed"):
-            tx.execute(sa.text(f"ALTER TABLE worker_keys DROP COLUMN {column}"))
-        tx.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
+    alembic = Alembic()
+    alembic.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with store.writing(engine) as tx:
+        alembic.attributes["connection"] = tx
+        command.upgrade(alembic, revision)
+    return engine
+
+
+def test_the_key_of_a_line_in_use_goes_on_living_until_it_is_replaced(url: str) -> None:
+    engine = as_released(url, "0003")
+    with store.writing(engine) as tx:  # the keys of two workers that had started at once
         was = sa.table("worker_keys", sa.column("public_key"), sa.column("created_at"), sa.column("purpose"))
         rows = [(b"a", 1.0, "answers"), (b"b", 2.0, "answers"), (b"c", 2.0, "bindings"), (b"d", 3.0, "answers")]
         tx.execute(was.insert(), [{"public_key": key * 32, "created_at": at, "purpose": purpose} for key, at, purpose in rows])
@@ -135,4 +143,19 @@ def test_the_key_of_a_line_in_use_goes_on_living_until_it_is_replaced(url: str, 
         told = [(row.public_key[:1], row.retired_at, row.destroyed_at, row.private_sealed) for row in store.all_worker_keys(look)]
         assert sorted(told) == [(b"a", 2.0, None, None), (b"b", 3.0, None, None), (b"c", None, None, None), (b"d", None, None, None)]
         assert (store.worker_key(look), store.worker_key(look, "bindings")) == (b"d" * 32, b"c" * 32)
+    engine.dispose()
+
+
+def test_a_line_in_use_keeps_its_calls_and_gets_what_they_need_to_go(url: str) -> None:
+    engine = as_released(url, "0003")
+    names = ("call_sid", "session", "reply", "started_at", "heard_at", "ended_at")
+    was = sa.table("calls", *map(sa.column, names))
+    call = "CA" + "1" * 32
+    with store.writing(engine) as tx:
+        tx.execute(was.insert(), dict(zip(names, (call, '{"ended": "complete"}', "", 1.0, 1.0, 2.0), strict=True)))
+    migrate(url)
+    assert differences(engine, schema.metadata) == []
+    with store.reading(engine) as look:
+        assert gone.ended_calls(look, 3.0) == [call]
+        assert gone.monthly(look) == {"1970-01": {gone.FINISHED: 1}}
     engine.dispose()

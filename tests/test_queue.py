@@ -121,6 +121,7 @@ def test_another_key_or_name_is_another_job(bench: Bench) -> None:
 def working(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A database with one worker, which all tests of the class give work to."""
     with a_bench(new_database(), tmp_path_factory.mktemp("bench")) as bench:
+        bench.client().create_schedule(schedule_name="of_yesterday", workflow_name="regular_of_yesterday", schedule="* * * * *")
         bench.start()
         bench.enqueue("fail", "failing")
         yield bench
@@ -135,6 +136,17 @@ class TestAWorker:
         working.enqueue("run", "after")
         wait_for(lambda: working.lines("run", "after"))
         assert len(working.lines("run", "once")) == 1
+
+    def test_fetches_and_erases_while_hundreds_wait_for_a_slow_recogniser_and_a_slow_mail_server(self, working: Bench) -> None:
+        waiting = [(name, f"{name}{number}") for number in range(40) for name in ("transcribe", "send")]
+        with store.writing(working.engine) as tx:
+            for name, subject in waiting:
+                working.queue.enqueue(tx, name, subject)
+            working.queue.enqueue(tx, "fetch", "a-recording")
+            working.queue.enqueue(tx, "erase", "the-recording")
+        wait_for(lambda: working.lines("run", "the-recording"))
+        done = [subject for _, subject in waiting if working.lines("end", subject)]
+        assert len(done) < len(waiting) / 2
 
     def test_waits_longer_after_each_failure_and_gives_up_at_last(self, working: Bench) -> None:
         wait_for(lambda: "fail:failing:4" in working.dead_jobs())
@@ -164,6 +176,9 @@ class TestAWorker:
         wait_for(lambda: "refuse:both:1" in working.dead_jobs())
         assert working.left_by_give_up("both") == working.dead_jobs()["refuse:both:1"]
         assert len(working.lines("refuse", "both")) == 1
+
+    def test_takes_out_what_only_an_older_program_did_regularly(self, working: Bench) -> None:
+        wait_for(lambda: working.client().list_schedules() == [])
 
     def test_tries_again_later_what_only_a_newer_program_knows(self, working: Bench) -> None:
         working.enqueue("of_tomorrow", "new")

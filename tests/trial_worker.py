@@ -1,6 +1,6 @@
 """A worker with jobs that do what a test needs: ``python -m tests.trial_worker DATABASE_URL LOG [tidy]``.
 
-With ``tidy`` it does each second what it else does at night, and keeps nothing.
+With ``tidy`` it forgets each second what is done.
 Each job writes lines ``JOB SUBJECT PID TIME`` to the log, which outlives the process.
 """
 
@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from voice import queue, store
-from voice.queue import Job, Queue, Worker
+from voice.queue import Job, Queue, Regular, Worker
 
 WORDS = "words-that-were-said"
 RECOVERIES = 1
@@ -71,23 +72,27 @@ class Trial:
     def bury(self, connection: sa.Connection, job: str, name: str, reason: str) -> bool:
         return store.add_dead_job(connection, job, name, reason, time.time())
 
-    def worker(self) -> Worker:
+    def worker(self, tidy: bool) -> Worker:
         jobs = {
             "run": Job(self.run),
             "slow": Job(self.slow),
             "fail": Job(self.fail, attempts=4, base=0.5, cap=60, give_up=self.give_up),
             "refuse": Job(self.refuse, give_up=self.give_up),
             "slowly_fail_once": Job(self.slowly_fail_once, base=0.1),
+            "transcribe": Job(self.slow),
+            "send": Job(self.slow),
+            "fetch": Job(self.run),
+            "erase": Job(self.run),
             "kill": Job(self.kill, give_up=self.give_up),
         }
-        return Worker(self.url, self.engine, Queue(self.engine), jobs, {}, self.bury)
+        queue = Queue(self.engine)
+        tidying = {"tidying": Regular(lambda: queue.forget_done(datetime.now(UTC)), "* * * * * *")} if tidy else {}
+        return Worker(self.url, self.engine, queue, jobs, tidying, self.bury)
 
 
 def main() -> None:
     queue.RECOVERIES = RECOVERIES
-    if "tidy" in sys.argv[3:]:
-        queue.HOUSEKEEPING, queue.KEEP_DAYS = "* * * * * *", 0
-    worker = Trial(sys.argv[1], Path(sys.argv[2])).worker()
+    worker = Trial(sys.argv[1], Path(sys.argv[2])).worker("tidy" in sys.argv[3:])
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run()
 

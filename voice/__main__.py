@@ -60,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shred.add_argument("--yes", action="store_true", help="do not ask")
     shred.set_defaults(run=_keys_shred, which="due")
     commands.add_parser("status", help="count what waits and what failed in the last week; no personal datum").set_defaults(run=_status)
+    forget = commands.add_parser("forget", help="delete all that is bound to a number, was said from it, or tells that it called")
+    forget.add_argument("number", help="such as +4520123456")
+    forget.set_defaults(run=_forget)
+    statistics = commands.add_parser("statistics", help="how the line was used, month by month; no number under ten")
+    statistics.set_defaults(run=_statistics)
     commands.add_parser("demo", help="try the whole product in the browser, with nothing but this machine").set_defaults(run=_demo)
     chosen = parser.parse_args(arguments)
     logs.configure()
@@ -176,6 +181,18 @@ def _status(_arguments: argparse.Namespace) -> None:
     from voice.staff import print_status
 
     print_status(Config.from_env())
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    from voice.forgetting import forget
+
+    forget(Config.from_env(), arguments.number)
+
+
+def _statistics(_arguments: argparse.Namespace) -> None:
+    from voice.statistics import print_statistics
+
+    print_statistics(Config.from_env())
 
 
 def _demo(_arguments: argparse.Namespace) -> int:

@@ -82,7 +82,9 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
     from voice.jobs import Jobs
     from voice.keyring import Keyring
     from voice.provider import Provider
+    from voice.retention import Retention
     from voice.speech.apart import decoder
+    from voice.sweep import Sweep
 
     config = config or Config.from_env()
     engine = store.connect(config.database_url, wait=30, pool=16)
@@ -104,6 +106,7 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
         recipient=invitations.recipient,
         decode=decoder().decode,
     )
+    retention, sweep = Retention(config, engine, queue), Sweep(config, engine, queue, provider)
     rendered = _sounds(config, engine, prompts)
     calls = Calls(engine, queue, prompts, twiml.TwimlWriter(prompts, rendered.url), config)
 
@@ -113,11 +116,14 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
 
     regulars = {
         "lost_ends": Regular(calls.end_silent, "* * * * *"),
-        "shredding": Regular(jobs.shred_old, "17 * * * *"),
-        "forgetting": Regular(invitations.forget_old, "27 * * * *"),
+        "retention": Regular(retention.run, "17 * * * *"),
+        "traces": Regular(retention.leave_no_traces, "*/5 * * * *"),
+        "sweep": Regular(sweep.recordings, "37 * * * *"),
+        "call_records": Regular(sweep.calls, "13 2 * * *"),
         "keys": Regular(look_after_keys, "47 * * * *"),
     }
-    return Worker(config.database_url, engine, queue, {**jobs.table(), **invitations.table()}, regulars, _bury)
+    table = {**jobs.table(), **invitations.table(), "erase_call": sweep.job()}
+    return Worker(config.database_url, engine, queue, table, regulars, _bury)
 
 
 def _sounds(config: Config, engine: Engine, prompts: Prompts) -> sounds.Sounds:

@@ -79,9 +79,8 @@ def forget_written(connection: Connection, preparation: str) -> None:
     connection.execute(sa.delete(bindings).where(bindings.c.preparation == preparation, unconfirmed))
 
 
-def forget_old(connection: Connection, now: float) -> None:
+def forget_expired(connection: Connection, now: float) -> None:
     connection.execute(sa.delete(bindings).where(bindings.c.expires_at <= now))
-    connection.execute(sa.delete(texts).where(texts.c.at < now - 30 * 86400))
 
 
 def staff(connection: Connection) -> list[Row[Any]]:

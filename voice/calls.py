@@ -155,6 +155,8 @@ class Calls:
         known = bindings.known(tx, keys, self._clock()) if session.to == "known" else None
         hint = directory.read_hint(known, self._config.secrets) if known else None
         same = hint is not None and hint.domain == session.domain  # a list imported meanwhile may say otherwise than was heard
+        if same and known is not None and known.expires_at is not None:  # it is in use
+            bindings.change(tx, known.id, expires_at=self._clock() + directory.REMEMBERED)
         self._preparations.address(tx, preparation, call.caller, number if session.text else "", known.id if known and same else None)
 
     def _respond(self, tx: Connection, call: Row[Any], turn: int, event: Event, from_number: str = "") -> str:
@@ -205,8 +207,9 @@ class Calls:
         if current:  # another guide was chosen: what was said in the first is sent on its own
             self._preparations.close(tx, current)
         assert consent_at is not None
-        language = self._prompts.speaking(session.language).language
-        return self._preparations.open(tx, session.guide, language, consent_at, opened_by=call.call_sid)
+        content = self._prompts.speaking(session.language)
+        version = content.consent_version
+        return self._preparations.open(tx, session.guide, content.language, consent_at, opened_by=call.call_sid, consent_version=version)
 
     def _take_over(self, tx: Connection, preparation: str) -> None:
         """End the call that it broke off from, if the news of its end is not here yet: two voices in one preparation could be two people's.

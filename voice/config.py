@@ -12,6 +12,7 @@ from voice.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 TWILIO_API = "https://api.twilio.com"
+KEEP_HOURS = 72
 
 SpeechVoice = Literal["gtts", "espeak"]
 
@@ -59,6 +60,8 @@ class Config:
     sms_also_to: tuple[str, ...] = ()  # numbers, or how numbers begin, that are texted although they are not Danish
     sms_per_number: int = 6  # texts to one number in a day
     sms_per_day: int = 500  # texts in a day
+    keep_hours: int = KEEP_HOURS  # that what was said is kept after the mail was taken, for the case that it bounces
+    sweep_account: bool = False  # the provider's account is the line's alone: recordings of unknown calls are deleted too
 
     @property
     def local(self) -> bool:
@@ -127,6 +130,8 @@ class Config:
             sms_also_to=read.phones("SMS_ALSO_TO", pattern=r"\+[1-9][0-9]{0,14}"),
             sms_per_number=read.number("SMS_PER_NUMBER", default=6, low=1, high=1000),
             sms_per_day=read.number("SMS_PER_DAY", default=500, low=1, high=1_000_000),
+            keep_hours=read.number("KEEP_HOURS", default=KEEP_HOURS, low=1, high=168),
+            sweep_account=read.flag("SWEEP_ACCOUNT"),
             prompts_dir=Path(read.text("PROMPTS_DIR", default=str(ROOT / "prompts"))).absolute(),
         )
         if read.problems:

@@ -78,11 +78,6 @@ class Jobs:
             "send": Job(self.send, attempts=34, base=5, cap=3600, give_up=self._undeliverable),
         }
 
-    def shred_old(self) -> None:
-        """Regularly: what was said does not stay."""
-        with store.writing(self._engine) as tx:
-            self._preparations.shred_old(tx)
-
     def fetch(self, recording_sid: str) -> None:
         """Take the recording in, sealed; from then on the provider's copy is not needed."""
         row = self._utterance(recording_sid)

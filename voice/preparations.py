@@ -26,8 +26,8 @@ DEADLINE = 30 * 60  # seconds after closing at which it goes without whatever is
 WAIT = 72 * 3600  # seconds for an address to be given
 REMIND = 24 * 3600  # seconds of them after which one more text is sent
 AGAIN = 3  # times that somebody who never got it can have it sent again
-BOUNCE_WAIT = 72 * 3600  # seconds after the mail was taken
 KEEP = keyring.KEEP  # seconds, whatever became of the mail; its key dies soon after
+REGULARLY = 3600  # seconds between two looks for what is too old
 OVERDUE = 5 * 60  # seconds of lateness of the deadline itself that tell that no worker was there
 LATE_WAIT = 60  # seconds for more late answers to join the first
 CALLBACK_LOST = 60  # seconds after which a recording is fetched although nobody said that it is complete
@@ -55,7 +55,17 @@ class Preparations:
         self._queue = queue
         self._clock = clock
 
-    def open(self, tx: Connection, guide: str, language: str, consent_at: float, *, opened_by: str, late_of: str | None = None) -> str:
+    def open(
+        self,
+        tx: Connection,
+        guide: str,
+        language: str,
+        consent_at: float,
+        *,
+        opened_by: str,
+        consent_version: str | None = None,
+        late_of: str | None = None,
+    ) -> str:
         """A new one, with a key pair of its own whose private half only a worker can open."""
         worker_key = store.worker_key(tx)
         if worker_key is None:
@@ -70,6 +80,7 @@ class Preparations:
             opened_by=opened_by,
             late_of=late_of,
             consent_at=consent_at,
+            consent_version=consent_version,
             created_at=self._clock(),
             public_key=public,
             worker_key=worker_key,
@@ -241,10 +252,16 @@ class Preparations:
         for one in (first, *(late.id for late in store.locked_late_preparations(tx, first))):
             self._shred(tx, one, status="deleted")
 
-    def shred_old(self, tx: Connection) -> None:
-        """What was said goes when the mail had time to bounce, and after a week in any case, as callers are told."""
+    def forget(self, tx: Connection, preparation: str) -> None:
+        """All of it goes, and whom it was of."""
+        row = store.locked_preparation(tx, preparation)
+        if row is not None:
+            self._shred(tx, preparation, key=":forget", status="deleted", caller=None, binding=None)
+
+    def shred_old(self, tx: Connection, after_mail: float) -> None:
+        """What was said goes ``after_mail`` seconds after the mail was taken, and within a week in any case, as callers are told."""
         now = self._clock()
-        for preparation in store.outlived(tx, sent_before=now - BOUNCE_WAIT, made_before=now - KEEP):
+        for preparation in store.outlived(tx, sent_before=now - after_mail, made_before=now - KEEP + REGULARLY):
             self._shred(tx, preparation, key=":shred")
 
     def _shred(self, tx: Connection, preparation: str, key: str = "", **values: Any) -> None:
@@ -272,7 +289,8 @@ class Preparations:
             # A closed one that waits for nothing is about to be sent: what came in now would go without its words.
             if one.status == "open" or (one.status == "closed" and store.unsettled(tx, one.id)):
                 return str(one.id)
-        late = self.open(tx, row.guide, row.language, row.consent_at, opened_by=row.opened_by, late_of=row.id)
+        more = {"opened_by": row.opened_by, "consent_version": row.consent_version, "late_of": row.id}
+        late = self.open(tx, row.guide, row.language, row.consent_at, **more)
         store.save_preparation(tx, late, binding=row.binding, caller=row.caller)
         self._queue.enqueue(tx, "close", late, delay=LATE_WAIT)
         return late

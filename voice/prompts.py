@@ -7,6 +7,7 @@ expressions. The menu is composed from the guides, so that a new guide is one fi
 ``covers`` names the points of the sources that a piece of content carries; ``source`` the law that it states.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -174,6 +175,12 @@ class Prompts:
         """Whom to call: the operator's number, digit by digit, if there is one; and help lines."""
         digits = [self.phrases["digits"][int(digit)] for digit in self.operator_phone]
         return (*((self.phrase("person"), *digits) if digits else ()), *self.phrases["crisis"])
+
+    @property
+    def consent_version(self) -> str:
+        """Names the words that a caller says yes to: another wording is another version."""
+        words = (self.language, *(prompt.text for name in ("consent", "explain_consent") for prompt in self.phrases[name]))
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
     def phrase(self, name: str, attempt: int = 0) -> Prompt:
         """A shared phrase at this attempt, counted from 0; the last wording is used again."""

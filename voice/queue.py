@@ -10,12 +10,13 @@ import logging
 import os
 import random
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -32,11 +33,13 @@ log = logging.getLogger(__name__)
 APPLICATION = "samtaleklar"
 VERSION = "1"  # fixed: by default DBOS leaves a job to the program version that began it, which a deploy has ended
 WORKFLOW = "job"
-CPU_JOBS = ("transcribe",)  # one at a time; all else waits for the network and runs eight at a time
+# What writes down and what waits for a mail server stand in queues of their own: however many of them there are, a recording is
+# fetched and deleted at the provider within minutes.
+_QUEUES = {"transcribe": "cpu", "send": "mail", "confirm": "mail"}
+_AT_ONCE = {"cpu": 1, "mail": 4, "io": 8}
 SWEEP_SECONDS = 1.0
 _BATCH = 500  # rows deleted at once, in a few milliseconds: on SQLite a call's webhook waits for them
 RECOVERIES = 20  # so often a job is taken over from a worker that died with it; then it is what they died of
-HOUSEKEEPING = "23 3 * * *"  # cron, in UTC
 KEEP_DAYS = 7  # a job that is done is known for so long: in this time the same name and key again is no second job
 LOST_LOCK_EXIT = 75  # EX_TEMPFAIL: whoever supervises starts us again
 
@@ -80,7 +83,7 @@ class Queue:
         key = key or subject
         options: dict[str, Any] = {
             "workflow_name": WORKFLOW,
-            "queue_name": "cpu" if name in CPU_JOBS else "io",
+            "queue_name": _QUEUES.get(name, "io"),
             "workflow_id": f"{name}:{key}:{attempt}",
             "app_version": VERSION,
         }
@@ -94,11 +97,23 @@ class Queue:
         return any((workflow.recovery_attempts or 0) > 1 for workflow in found)
 
     def forget_done(self, before: datetime) -> None:
-        """Delete what the engine keeps of jobs that were done before then. What failed is kept."""
+        """Delete what the engine keeps of jobs that were done before then. What failed is kept for longer."""
         while done := self._client.list_workflows(
             status="SUCCESS", completed_before=before.isoformat(), limit=_BATCH, load_input=False, load_output=False
         ):
             self._client.delete_workflows([workflow.workflow_id for workflow in done])
+
+    def forget_old(self, before: datetime) -> None:
+        """Delete what the engine keeps of jobs that were put in before then, whatever became of them."""
+        while old := self._client.list_workflows(end_time=before.isoformat(), limit=_BATCH, load_input=False, load_output=False):
+            self._client.delete_workflows([workflow.workflow_id for workflow in old])
+
+
+@sa.event.listens_for(Engine, "connect")
+def _leave_nothing(connection: Any, _record: object) -> None:
+    """The engine makes connections of its own: what is deleted over them is overwritten too, however SQLite was built."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA secure_delete=ON")
 
 
 def migrate(database_url: str) -> None:
@@ -125,7 +140,7 @@ class Worker:
         self._engine = engine
         self._queue = queue
         self._jobs = jobs
-        self._regulars = {**regulars, "housekeeping": Regular(self._housekeeping, HOUSEKEEPING)}
+        self._regulars = regulars
         self._bury = bury
         self._buried: set[str] = set()  # what the engine gave up and we have noted
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -161,8 +176,11 @@ class Worker:
 
         schedules = [self._scheduled(DBOS, name, regular) for name, regular in self._regulars.items()]
         DBOS.launch()
-        DBOS.register_queue("io", worker_concurrency=8, polling_interval_sec=0.25, on_conflict="always_update")
-        DBOS.register_queue("cpu", worker_concurrency=1, polling_interval_sec=0.25, on_conflict="always_update")
+        for queue, at_once in _AT_ONCE.items():
+            DBOS.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=0.25, on_conflict="always_update")
+        for schedule in DBOS.list_schedules():
+            if schedule["schedule_name"] not in self._regulars:  # an older program's: nobody here could do it, and it would pile up
+                DBOS.delete_schedule(schedule["schedule_name"])
         DBOS.apply_schedules(schedules)
         log.info("worker ready")
         while not self._stop.wait(SWEEP_SECONDS):
@@ -181,9 +199,6 @@ class Worker:
 
         workflow = dbos.workflow(name=f"regular_{name}")(tick)
         return {"schedule_name": name, "workflow_fn": workflow, "schedule": regular.cron, "context": None}
-
-    def _housekeeping(self) -> None:
-        self._queue.forget_done(datetime.now(UTC) - timedelta(days=KEEP_DAYS))
 
     def _job(self, name: str, subject: str, key: str, attempt: int) -> None:
         job = self._jobs.get(name, _UNKNOWN)

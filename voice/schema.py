@@ -28,6 +28,7 @@ preparations = sa.Table(
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("late_of", sa.String(32), index=True),  # holds what came after that preparation was sent
     sa.Column("consent_at", sa.Float, nullable=False),
+    sa.Column("consent_version", sa.String(16)),  # of the words that the caller said yes to
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("closed_at", sa.Float),
     sa.Column("sent_at", sa.Float),
@@ -55,6 +56,7 @@ calls = sa.Table(
     sa.Column("heard_at", sa.Float, nullable=False),  # of the last webhook
     sa.Column("consent_at", sa.Float),
     sa.Column("ended_at", sa.Float),
+    sa.Column("erased_at", sa.Float),  # when the provider deleted its record of it
 )
 utterances = sa.Table(
     "utterances",
@@ -109,6 +111,13 @@ dead_jobs = sa.Table(
     sa.Column("died_at", sa.Float, nullable=False),
 )
 
+counts = sa.Table(  # what is left of calls and preparations after a month: numbers, and of nobody
+    "counts",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),  # YYYY-MM-DD in UTC; YYYY-MM of what could tell of one person in a day
+    sa.Column("what", sa.String(60), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)
 line = sa.Table(
     "line",
     metadata,

@@ -13,7 +13,7 @@ from pathlib import Path
 import phonenumbers
 from sqlalchemy.engine import Engine
 
-from voice import bindings, store
+from voice import bindings, gone, store
 from voice.addresses import Address, is_of, meant, read
 from voice.config import Config
 from voice.directory import Entry, Hint, binding_id, caller_keys, new_binding, open_entry, read_hint
@@ -113,7 +113,7 @@ def import_file(config: Config, path: Path) -> int:
     if found.problems:
         print(f"{len(found.problems)} rows are bad: nothing was imported.", file=sys.stderr)
         return 1
-    with _database(config) as engine:
+    with database(config) as engine:
         take_in(engine, config, found)
     print(f"{len(found.people)} numbers are bound, {len(found.shared)} are shared and bind nobody.")
     return 0
@@ -151,7 +151,7 @@ def take_in(engine: Engine, config: Config, found: StaffList) -> None:
 
 def print_list(config: Config) -> None:
     """Print who is on the list, as CSV. Needs the worker's keys."""
-    with _database(config) as engine, store.reading(engine) as look:
+    with database(config) as engine, store.reading(engine) as look:
         keyring = Keyring.of(config, engine)
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -161,26 +161,29 @@ def print_list(config: Config) -> None:
 
 
 def print_status(config: Config) -> None:
-    """Count what waits and what failed in the last week: texts, mails and jobs."""
-    with _database(config) as engine, store.reading(engine) as look:
-        counts = {**bindings.counts(look, time.time() - STATUS_SECONDS), "jobs given up": store.count_dead_jobs(look)}
+    """Count what waits, what failed in the last week (texts, mails and jobs), and what the provider still has."""
+    with database(config) as engine, store.reading(engine) as look:
+        now = time.time()
+        counts = {**bindings.counts(look, now - STATUS_SECONDS), "jobs given up": store.count_dead_jobs(look)}
+        counts |= gone.at_the_provider(look, now)
     for name, count in counts.items():
         print(f"{name}: {count}")
 
 
 def remove(config: Config, number: str) -> int:
     """Forget all that is bound to a number, by whomever. Gives the exit code: 1 if nothing was."""
-    e164 = _number(number, [])
+    e164 = read_number(number, [])
     if e164 is None:
         raise VoiceError(f"{number!r} is no telephone number: write it such as +4520123456.")
-    with _database(config) as engine, store.writing(engine) as tx:
+    with database(config) as engine, store.writing(engine) as tx:
         gone = bindings.forget(tx, caller_keys(e164, config.secrets), ("staff", "shared", "pending", "confirmed", "refused"))
     print("Nothing is bound to the number any more." if gone else "Nothing was bound to that number.")
     return 0 if gone else 1
 
 
 @contextmanager
-def _database(config: Config) -> Iterator[Engine]:
+def database(config: Config) -> Iterator[Engine]:
+    """The line's database, migrated, with the public keys that sealing needs."""
     migrate(config.database_url)
     engine = store.connect(config.database_url, wait=30)
     try:
@@ -220,7 +223,7 @@ def _person(cells: list[str], columns: COLUMN, reasons: list[str]) -> Person | N
     for name in ("name", "e-mail", "language"):
         if values[name][:1] in ("=", "+", "-", "@"):
             reasons.append(f"{name}: holds a formula")
-    number = _number(values["phone"], reasons)
+    number = read_number(values["phone"], reasons)
     address = read(values["e-mail"])
     if address is None:
         reasons.append(f"e-mail: {'is missing' if not values['e-mail'] else 'is not one e-mail address'}")
@@ -234,8 +237,8 @@ def _person(cells: list[str], columns: COLUMN, reasons: list[str]) -> Person | N
     return Person(number, values["name"], address, language)
 
 
-def _number(text: str, reasons: list[str]) -> str | None:
-    """In international form. A number without a country is Danish."""
+def read_number(text: str, reasons: list[str]) -> str | None:
+    """A telephone number in any usual form, in the international one; without a country it is Danish. None with a reason if it is none."""
     if not text:
         reasons.append("phone: is missing")
         return None

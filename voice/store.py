@@ -139,6 +139,10 @@ def locked_call(connection: Connection, call_sid: str) -> Row[Any] | None:
     return _locked(connection, calls, call_sid)
 
 
+def call(connection: Connection, call_sid: str) -> Row[Any] | None:
+    return connection.execute(sa.select(calls).where(calls.c.call_sid == call_sid)).one_or_none()
+
+
 def save_call(connection: Connection, call_sid: str, **values: Any) -> None:
     connection.execute(sa.update(calls).where(calls.c.call_sid == call_sid).values(values))
 
@@ -228,10 +232,10 @@ def live_calls(connection: Connection, preparation: str) -> list[str]:
 
 
 def preparations_of(connection: Connection, call_sid: str) -> list[str]:
-    """The preparations that this call began or added to."""
+    """The preparations that this call began or added to, in that order."""
     of_call = sa.select(preparations.c.id).join(calls, calls.c.call_sid == call_sid)
     of_call = of_call.where((preparations.c.opened_by == call_sid) | (preparations.c.id == calls.c.preparation))
-    return list(connection.execute(of_call.order_by(preparations.c.id)).scalars())
+    return list(connection.execute(of_call.order_by(preparations.c.created_at, preparations.c.id)).scalars())
 
 
 # ---- utterances

@@ -126,11 +126,6 @@ class Invitations:
         sender = self._config.mail_from
         self._send_mail(build_message(mail, to=address, sender=sender, preparation_id=binding, message_number=1, date=date))
 
-    def forget_old(self) -> None:
-        """Regularly: addresses are not remembered for ever."""
-        with store.writing(self._engine) as tx:
-            bindings.forget_old(tx, self._clock())
-
     def _text(self, row: Row[Any], which: str) -> None:
         """Send one text with the link to the preparation's page, unless the number has had enough of them today."""
         if not row.number_sealed:
