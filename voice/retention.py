@@ -119,6 +119,12 @@ RULES: tuple[Rule, ...] = (
         Retention._content,
     ),
     Rule(
+        "the worker's private key that all that is sealed to",
+        "`KEYS_DIR`, or locked in `worker_keys`",
+        "hourly, by the worker; its public half stays, as the record of it",
+        stays="7 days after the next one was made, 8 days after anything was sealed to it at most",
+    ),
+    Rule(
         "an address that was written and not confirmed",
         "`bindings`, sealed",
         "hourly, or with what was said",
