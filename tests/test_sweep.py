@@ -289,7 +289,7 @@ def test_a_worker_does_all_of_it_by_the_clock(tmp_path: Path) -> None:
     """Each in a minute of its own, so that not all of it falls upon the same calls."""
     web = Web(tmp_path)
     worker = create_worker(web.config, DtmfTranscriber())
-    by_the_hour = {"retention": "17 * * * *", "sweep": "47 * * * *"}
+    by_the_hour = {"retention": "17 * * * *", "sweep": "37 * * * *", "keys": "47 * * * *"}
     regulars = {name: regular.cron for name, regular in worker._regulars.items()}
     assert regulars.items() >= {**by_the_hour, "traces": "*/5 * * * *", "call_records": "13 2 * * *"}.items()
     assert "erase_call" in worker._jobs
