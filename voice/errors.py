@@ -7,6 +7,7 @@
     ├── PromptError      content is wrong; all problems at once    -> refuses to start
     ├── ProviderError    .permanent   the telephone provider's REST calls
     ├── SpeechError      .permanent   a voice that cannot speak, a sound that cannot be heard
+    ├── ModelError       a recogniser that cannot be fetched, converted or trusted
     ├── SummaryError     a form of the summary that cannot be made -> the mail goes without it and says so
     └── DeliveryError    .permanent   a mail that cannot be sent
 
@@ -51,6 +52,10 @@ class ProviderError(_Retryable):
 
 class SpeechError(_Retryable):
     """A voice could not speak, or a sound could not be read."""
+
+
+class ModelError(VoiceError):
+    """A recogniser cannot be fetched, converted or trusted. One sentence, with the mend."""
 
 
 class SummaryError(VoiceError):
