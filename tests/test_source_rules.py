@@ -16,12 +16,24 @@ from tests.conftest import ROOT
 from voice.logs import FIELDS
 
 FILES = sorted((ROOT / "voice").rglob("*.py"))
-CLIENTS = {"urllib.request", "urllib3", "requests", "http.client", "httpx", "aiohttp", "socket", "twilio.rest", "smtplib"}
+CLIENTS = {
+    "urllib.request",
+    "urllib3",
+    "requests",
+    "http.client",
+    "httpx",
+    "aiohttp",
+    "socket",
+    "twilio.rest",
+    "smtplib",
+    "huggingface_hub",
+}
 # Who speaks with another machine, and to whom: none of them can come by an address that somebody posted.
 TALKING = {
     "voice/provider.py": {"urllib3"},  # the configured host
     "voice/delivery.py": {"smtplib", "socket"},  # the configured relay
     "voice/speech/google.py": set(),
+    "voice/models/hub.py": {"httpx", "huggingface_hub"},  # the model hub, or its mirror in the settings
 }
 BESIDE = ("voice/exchange/", "voice/local/")  # the stand-in for the provider: never on a machine that serves callers
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "log"}

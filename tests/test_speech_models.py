@@ -49,6 +49,10 @@ class TestAFolder:
         (folder / "preprocessor_config.json").write_text("{}")
         assert find_model(str(folder), tmp_path) == folder
 
+    def test_a_model_that_was_fetched_is_found_by_its_name_alone(self, folder: Path, tmp_path: Path) -> None:
+        assert find_model("model", tmp_path) == folder
+        assert "there is no such model here" in self.refused("model", tmp_path / "elsewhere")
+
     def refused(self, name: str, cache: Path) -> str:
         with pytest.raises(ConfigError) as caught:
             find_model(name, cache)
@@ -64,7 +68,7 @@ class TestAFolder:
     @pytest.mark.parametrize("missing", ["model.bin", "tokenizer.json"])
     def test_a_folder_without_one_of_its_files_is_refused(self, folder: Path, tmp_path: Path, missing: str) -> None:
         (folder / missing).unlink()
-        assert f"holds no {missing}: convert" in self.refused(str(folder), tmp_path)
+        assert f"holds no {missing}: make" in self.refused(str(folder), tmp_path)
 
     def test_a_large_model_without_its_preprocessor_is_refused(self, folder: Path, tmp_path: Path) -> None:
         (folder / "model.bin").write_bytes(weights(128))

@@ -59,6 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     more.add_argument("--all", dest="which", action="store_const", const="all", help="destroy all that can open answers, now")
     shred.add_argument("--yes", action="store_true", help="do not ask")
     shred.set_defaults(run=_keys_shred, which="due")
+    model = commands.add_parser("model", help="the recogniser: which are worth having, get one, try one")
+    about_one = model.add_subparsers(metavar="list|fetch|check", required=True)
+    listing = about_one.add_parser("list", help="the recognisers for Danish, and the one for this machine, whose speed is measured once")
+    listing.add_argument("--no-measure", action="store_true", help="leave out the speed: it takes a minute or more")
+    listing.set_defaults(run=_model_list)
+    fetch = about_one.add_parser("fetch", help="get one from the model hub, check it and make it ready")
+    fetch.add_argument("name", help="as `model list` calls it")
+    fetch.add_argument("--from", dest="folder", type=Path, metavar="FOLDER", help="take it from a folder, as its author published it")
+    fetch.add_argument("--revision", default="", help="a commit or branch of the hub's, instead of the one that is known to be good")
+    fetch.add_argument("--settings", type=Path, metavar="FILE", help="a file of settings to write WHISPER_MODEL into")
+    fetch.set_defaults(run=_model_fetch)
+    try_one = about_one.add_parser("check", help="errors, speed and memory; refuses one that writes words where nobody speaks")
+    try_one.add_argument("name", nargs="?", default="", help="as in `model list`, or a folder (default: WHISPER_MODEL)")
+    try_one.add_argument("--clips", type=Path, metavar="FOLDER", help="recordings of yours: NAME.wav, and its words in NAME.txt")
+    try_one.set_defaults(run=_model_check)
     commands.add_parser("status", help="count what waits and what failed in the last week; no personal datum").set_defaults(run=_status)
     forget = commands.add_parser("forget", help="delete all that is bound to a number, was said from it, or tells that it called")
     forget.add_argument("number", help="such as +4520123456")
@@ -175,6 +190,29 @@ def _keys_shred(arguments: argparse.Namespace) -> None:
     from voice.keys import shred
 
     shred(Config.from_env(), arguments.which, sure=arguments.yes)
+
+
+def _model_list(arguments: argparse.Namespace) -> None:
+    from voice.models.commands import list_models
+
+    list_models(_data_dir(), measured=not arguments.no_measure)
+
+
+def _model_fetch(arguments: argparse.Namespace) -> None:
+    from voice.models.commands import fetch
+
+    fetch(arguments.name, _data_dir(), arguments.folder, arguments.revision, arguments.settings)
+
+
+def _model_check(arguments: argparse.Namespace) -> None:
+    from voice.models.commands import check
+
+    check(arguments.name or os.environ.get("WHISPER_MODEL") or "base", _data_dir(), arguments.clips)
+
+
+def _data_dir() -> Path:
+    """A recogniser is chosen before the other settings are there, so they are not read."""
+    return Path(os.environ.get("DATA_DIR") or "data").absolute()
 
 
 def _status(_arguments: argparse.Namespace) -> None:

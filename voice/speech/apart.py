@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
@@ -49,6 +50,12 @@ class ApartTranscriber:
         _, pcm = self._ask({"do": "decode", "rate": rate}, sound)
         samples: Samples = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
         return samples
+
+    def peak_memory(self) -> int:
+        """Bytes of memory that the process has held at most, as far as Linux tells; 0 without one."""
+        status = Path(f"/proc/{self._process.pid}/status") if self._process else None
+        told = status.read_text() if status and status.is_file() else ""
+        return next((int(line.split()[1]) * 1024 for line in told.splitlines() if line.startswith("VmHWM:")), 0)
 
     def close(self) -> None:
         """End the process, if there is one."""

@@ -22,11 +22,12 @@ _STANDARD_MELS = 80  # what is assumed of a model without preprocessor_config.js
 
 
 def find_model(name: str, cache: Path) -> Path:
-    """The folder of the model that WHISPER_MODEL names: "base", or a folder. Raises ConfigError with the mend.
+    """The folder of the model that WHISPER_MODEL names: "base", one that lies in ``cache``, or a folder. Raises ConfigError with the mend.
 
     The trial model is joined below ``cache`` at the first start; several processes may start at once.
     """
-    folder = _trial_model(cache) if name == TRIAL else Path(name)
+    fetched = cache / name if re.fullmatch(r"[\w.-]*\w", name) else None
+    folder = _trial_model(cache) if name == TRIAL else fetched if fetched and fetched.is_dir() else Path(name)
     problem = _problem(folder)
     if problem:
         raise ConfigError([f"WHISPER_MODEL is {name!r}, and {problem}."])
@@ -54,10 +55,10 @@ def languages(folder: Path) -> frozenset[str]:
 def _problem(folder: Path) -> str:
     """What is wrong with a model's folder, and its mend; or ""."""
     if not folder.is_dir():
-        return f'there is no such folder: set it to the folder of a converted model, or to "{TRIAL}" for a trial'
+        return f'there is no such model here: get one (samtaleklar model list), name a folder, or set "{TRIAL}" for a trial'
     if not (folder / "model.bin").is_file():
-        return "the folder holds no model.bin: convert the model with ct2-transformers-converter"
-    again = "convert the model again with --copy_files tokenizer.json preprocessor_config.json"
+        return "the folder holds no model.bin: make one of it with samtaleklar model fetch NAME --from FOLDER"
+    again = "make the model again with samtaleklar model fetch"
     if not (folder / "tokenizer.json").is_file():
         return f"the folder holds no tokenizer.json: {again}"
     try:
