@@ -19,10 +19,11 @@ from voice.errors import SummaryError
 from voice.prompts import Prompt
 from voice.speech.audio import Samples, decode
 from voice.speech.espeak import EspeakSynthesizer
+from voice.speech.gate import RATE, speech_seconds
 from voice.speech.loudness import loudness
 from voice.speech.models import find_model
 from voice.speech.sounds import LOUDNESS
-from voice.speech.whisper import RATE, WhisperTranscriber, speech_seconds
+from voice.speech.whisper import WhisperTranscriber
 from voice.summary import Summary, Utterance, summarise
 from voice.summary.sound import write
 

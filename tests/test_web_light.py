@@ -12,7 +12,15 @@ from tests.web import Web, environ
 HEAVY = {
     *("av", "numpy", "faster_whisper", "ctranslate2", "onnxruntime", "tokenizers", "gtts", "espeakng_loader", "typst"),
     *("requests", "urllib3", "twilio.rest", "aiosmtpd", "alembic", "voice.jobs", "voice.provider", "voice.exchange", "voice.local"),
-    *("voice.speech.whisper", "voice.speech.audio", "voice.delivery", "voice.summary", "smtplib"),
+    *(
+        "voice.speech.whisper",
+        "voice.speech.sherpa",
+        "voice.speech.gate",
+        "voice.speech.audio",
+        "voice.delivery",
+        "voice.summary",
+        "smtplib",
+    ),
 }
 STARTED = """
 import gc, json, sys, threading

@@ -4,7 +4,7 @@ import numpy as np
 
 from voice.speech import LEAST_SPEECH
 from voice.speech.audio import Samples
-from voice.speech.whisper import RATE, speech_stretches
+from voice.speech.gate import RATE, speech_stretches
 
 PAUSE = 2.0  # seconds: a silence that is longer is shortened ...
 KEPT = 0.4  # ... to so much after and before speech, with the line's own noise, and so are the ends

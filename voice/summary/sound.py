@@ -11,10 +11,10 @@ from voice.errors import SpeechError, SummaryError
 from voice.prompts import Prompt, Prompts
 from voice.speech.answers import faded, spoken
 from voice.speech.audio import Samples, decode
+from voice.speech.gate import RATE
 from voice.speech.loudness import level
 from voice.speech.mp3 import Chapter, mp3
 from voice.speech.sounds import LOUDNESS
-from voice.speech.whisper import RATE
 from voice.summary import Section, Summary
 
 Voice = Callable[[Prompt], bytes | None]
