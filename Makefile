@@ -47,7 +47,7 @@ lock: ## pin anew what pyproject.toml names; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  pyproject.toml -o requirements/serve.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra trial --group test --group build -c requirements/serve.txt pyproject.toml -o requirements/all.txt
+	  --extra trial --extra transducer --group test --group build -c requirements/serve.txt pyproject.toml -o requirements/all.txt
 
 clean: ## remove what setup and the tests made
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -134,15 +134,18 @@ def _sounds(config: Config, engine: Engine, prompts: Prompts) -> sounds.Sounds:
 def create_transcriber(config: Config) -> "Transcriber":
     """The recogniser that WHISPER_MODEL names, in a process of its own. Raises PromptError for a language that it does not know."""
     from voice.speech.apart import ApartTranscriber
-    from voice.speech.models import find_model, languages, memory
+    from voice.speech.engines import languages, memory, recogniser
+    from voice.speech.flags import Flags
+    from voice.speech.models import find_model
 
     folder = find_model(config.whisper_model, config.data_dir / "models")
+    Flags.of(folder)  # a mistake in it is told at start, not with the first answer
     known = languages(folder)
     if unknown := {content.language for content in load_all(config.prompts_dir)} - known:
         names = ", ".join(sorted(known))
         raise PromptError([f"{config.prompts_dir / one}: the recogniser does not know this language; it knows {names}" for one in unknown])
     settings: dict[str, str | int] = {"model_folder": str(folder.absolute()), "threads": os.cpu_count() or 1}
-    return ApartTranscriber("voice.speech.whisper:WhisperTranscriber", settings, memory(folder))
+    return ApartTranscriber(recogniser(folder), settings, memory(folder))
 
 
 def _bury(tx: Connection, job: str, name: str, reason: str) -> bool:

@@ -1,9 +1,7 @@
 """Where the recogniser's model lies: the setting WHISPER_MODEL checked, before anything is loaded. Nothing is ever downloaded."""
 
 import hashlib
-import json
 import os
-import re
 import shutil
 import struct
 import tempfile
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from voice.errors import ConfigError
+from voice.speech.engines import is_transducer, transducer_problem
 
 # Whisper base comes as two packages, being too large for one; joined they are Systran/faster-whisper-base.
 TRIAL = "base"
@@ -40,22 +39,12 @@ def is_poor(model: str | Path) -> bool:
     return str(model) == TRIAL or (weights.is_file() and weights.stat().st_size == _TRIAL_SIZE)
 
 
-def memory(folder: Path) -> int:
-    """Bytes that the recogniser may take with this model: three times what was measured, so that only what goes wrong meets it."""
-    return 2_000_000_000 + 4 * (folder / "model.bin").stat().st_size
-
-
-def languages(folder: Path) -> frozenset[str]:
-    """What the model in this folder listens to, as its tokenizer names it."""
-    tokens = json.loads((folder / "tokenizer.json").read_text("utf-8"))["added_tokens"]
-    named = (re.fullmatch(r"<\|([a-z]{2,3})\|>", token["content"]) for token in tokens)
-    return frozenset(found[1] for found in named if found)
-
-
 def _problem(folder: Path) -> str:
     """What is wrong with a model's folder, and its mend; or ""."""
     if not folder.is_dir():
         return f'there is no such model here: get one (samtaleklar model list), name a folder, or set "{TRIAL}" for a trial'
+    if is_transducer(folder):
+        return transducer_problem(folder)
     if not (folder / "model.bin").is_file():
         return "the folder holds no model.bin: make one of it with samtaleklar model fetch NAME --from FOLDER"
     again = "make the model again with samtaleklar model fetch"
