@@ -152,6 +152,11 @@ class TestACheck:
         with pytest.raises(ModelError, match=r"danish writes words where nobody speaks \(silence: “Tak for i dag\.”"):
             self.report(Writes(lambda _: "Tak for i dag."), clips)
 
+    def test_one_that_writes_more_wrong_words_than_were_said_is_refused(self, clips: Path) -> None:
+        said = {clip.sound for clip in read_clips(clips)}
+        with pytest.raises(ModelError, match="danish writes more wrong words than were said"):
+            self.report(Writes(lambda sound: "tak for i dag " * 3 if sound in said else ""), clips)
+
     def test_a_recording_in_which_nobody_speaks_counts_too(self, clips: Path) -> None:
         [_, two] = read_clips(clips)
         (clips / "two.txt").write_text("")

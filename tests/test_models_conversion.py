@@ -14,7 +14,8 @@ from tests.random_models import MICRO, SMALL, TINY, TURBO, make
 from voice.errors import ModelError
 from voice.models.conversion import convert
 from voice.models.shapes import Shape, sizes
-from voice.speech.models import find_model, languages
+from voice.speech.engines import languages
+from voice.speech.models import find_model
 
 OFFICIAL = json.loads((ROOT / "tests" / "official_conversions.json").read_text())["models"]
 

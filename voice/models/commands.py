@@ -16,7 +16,8 @@ from voice.models.shapes import Shape
 from voice.models.table import TABLE, Recogniser, named
 from voice.speech import Transcriber
 from voice.speech.apart import ApartTranscriber
-from voice.speech.models import TRIAL, find_model, memory
+from voice.speech.engines import memory, recogniser
+from voice.speech.models import TRIAL, find_model
 
 REFERENCE = ROOT.parent / "shared" / "audio"
 SETTING = "WHISPER_MODEL"
@@ -90,10 +91,10 @@ def fetch(name: str, data_dir: Path, folder: Path | None, revision: str, setting
 
 
 def check(name: str, data_dir: Path, clips: Path | None) -> None:
-    """Print how good a recogniser is here. Raises ModelError when it writes words where nobody speaks."""
+    """Print how good a recogniser is here. Raises ModelError when it writes words that nobody said."""
     folder = find_model(name, data_dir / "models")
     settings: dict[str, str | int] = {"model_folder": str(folder.absolute()), "threads": os.cpu_count() or 1}
-    transcriber = ApartTranscriber("voice.speech.whisper:WhisperTranscriber", settings, memory(folder))
+    transcriber = ApartTranscriber(recogniser(folder), settings, memory(folder))
     try:
         report(name, transcriber, clips)
         print(f"  memory             {transcriber.peak_memory() / 1e9:.1f} GB at most")
@@ -117,6 +118,8 @@ def report(name: str, transcriber: Transcriber, folder: Path | None) -> None:
         print(f"  wrong words      {100 * figures.words:5.1f} %{beside}")
         print(f"  wrong characters {100 * figures.characters:5.1f} %")
         print(f"  speed            {figures.speed:5.1f} seconds of sound in a second")
+        if figures.words > 1:
+            raise ModelError(f"{name} writes more wrong words than were said: do not use it.")
     wordless = [clip for clip in given if not clip.words] + list(made_noise())
     _refuse(name, wordless, list(invented(tqdm(wordless, unit=" sounds", disable=None, leave=False), transcriber)))
 
