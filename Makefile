@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test lint bench faults lock clean
+.PHONY: help setup demo test lint bench faults faults-full lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup: $(READY) ## build .venv with all that serve, demo and test need
 
@@ -23,7 +23,7 @@ demo: setup ## the whole product on this machine, with a telephone in the browse
 	$(BIN)/samtaleklar demo
 
 test: setup lint ## all tests; what needs a browser, PostgreSQL or a SIP phone is skipped where there is none
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not faults and not realtime"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not faults and not faults_full and not realtime"
 	$(BIN)/python -m pytest -m realtime
 
 lint: setup
@@ -39,9 +39,13 @@ bench: setup ## figures, as ratios against a baseline of the same run
 	$(BIN)/python bench/sound.py
 	$(BIN)/python bench/enumeration.py
 
-faults: setup ## long runs that break things on purpose
+faults: setup ## break things on purpose: a sample of every row, in half an hour
+	rm -f .faults/sample.jsonl
+	$(BIN)/python -m pytest -m faults --record .faults/sample.jsonl
+
+faults-full: setup ## the whole, for hours; broken off, it goes on where it was. Afterwards .faults/full.jsonl holds every case
 	HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest tests/test_dialogue_properties.py
-	$(BIN)/python -m pytest -m faults -s
+	$(BIN)/python -m pytest -m "faults or faults_full" --record .faults/full.jsonl
 
 lock: ## pin anew what pyproject.toml names; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -10,6 +10,13 @@ from hypothesis import HealthCheck, settings
 from lxml import etree
 
 from tests.databases import make_ready
+from tests.faults.report import (  # noqa: F401 - the report of faults, for whatever test has a row in it
+    cases,
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+)
 from tests.postgres import Postgres, find_programs
 from tests.sounds import sounds_in
 

@@ -1,0 +1,75 @@
+"""Invented calls. Each answer is a mark that no other answer has, in real sound, so that it can be found again in the mail."""
+
+import itertools
+import random
+import threading
+from dataclasses import dataclass, field
+
+from tests.conftest import TEST_PROMPTS
+from tests.dtmf_transcriber import dtmf_wav
+from voice.content import load
+from voice.exchange import CallRecord, Script
+
+PROMPTS = load(TEST_PROMPTS / "da")
+
+
+@dataclass
+class Plan:
+    """What one caller will say: a mark for each question."""
+
+    script: Script
+    marks: dict[str, str]  # mark -> question, in the order of speaking
+    key: str  # the answer to the yes/no question
+
+
+@dataclass
+class Fate:
+    """A call and what the line acknowledged of it."""
+
+    plan: Plan
+    record: CallRecord
+    acknowledged: dict[str, str] = field(default_factory=dict)  # recording -> mark
+
+
+class Callers:
+    """Invents calls."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._marks = itertools.count(1_000_000_000)
+        self._lock = threading.Lock()
+
+    def anybody(self) -> Plan:
+        """A call as it may come, on a day that may be bad."""
+        with self._lock:
+            choose = self._random.choice
+            settings = [f"callbacks late {choose(('0', '0.1', '0.1', '1', '3'))}"]
+            settings += [choose(("", "", "callbacks doubled", "callbacks reversed", "actions doubled", "actions parallel"))]
+            if choose((True, False, False)):
+                return self._one_question(settings, choose(([], ["hang up"], ["key #"])))
+            return self._three_questions(settings, choose("12"), choose((5, 6, 9, 9, 9, 9)), choose(([], ["hang up"])))
+
+    def golden(self, *settings: str) -> Plan:
+        """The call that everything happens in: three answers, silences, a key, the end, on a good day unless ``settings`` say otherwise."""
+        with self._lock:
+            return self._three_questions(["callbacks late 0", *settings], "1", 9, [])
+
+    def short(self, *settings: str) -> Plan:
+        """The shortest call with an answer."""
+        with self._lock:
+            return self._one_question(["callbacks late 0", *settings], ["key #"])
+
+    def _one_question(self, settings: list[str], end: list[str]) -> Plan:
+        mark = str(next(self._marks))
+        return Plan(_script([*settings, "key 1", "key 2", f'speak "{mark}"', *end]), {mark: "eneste"}, "")
+
+    def _three_questions(self, settings: list[str], key: str, steps: int, end: list[str]) -> Plan:
+        first, second, third = (str(next(self._marks)) for _ in range(3))
+        whole = ["key 1", "key 1", "key 1", f'speak "{first}"', "silence", "silence", f"key {key}"]
+        whole += [f'speak "{second}"', f'speak "{third}"']
+        marks = {first: "hvad", second: "hvem", third: "vigtigst"}
+        return Plan(_script([*settings, *whole[:steps], *end]), marks, {"1": "yes", "2": "no"}[key])
+
+
+def _script(lines: list[str]) -> Script:
+    return Script.parse("\n".join(lines), speak=dtmf_wav)

@@ -1,0 +1,232 @@
+"""What was tried and what came of it: a file of JSON lines that a run of hours goes on with, and a table of it.
+
+A test belongs to a row by ``@pytest.mark.row("name")``. Its cases are either its own parametrised items, or what it goes through with
+the fixture ``cases``::
+
+    @sizes(test=1, sample=15, full=None)
+    @pytest.mark.row("kill at every write")
+    def test_...(cases, database_url, amount):
+        for case in cases.take(["web 1", "web 2"], amount):
+            with cases.trying(case):
+                ...
+
+``amount`` cases are spread evenly over all, None is all. The marks say when a test runs: unmarked in ``make test``, ``faults`` in
+``make faults``, ``faults_full`` in ``make faults-full`` alone. With ``--record FILE`` each case is noted as soon as it is over, and one
+that the file has as passed is not tried again. ``python -m tests.faults.report FILE`` prints the table of a file.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BOTH = "no database"  # in whose column a case stands that needs none
+DATABASES = ("sqlite", "postgresql", BOTH)
+PASSED, FAILED, UNREACHED = "passed", "failed", "not reached"
+
+
+def sizes(*, test: int | None = 0, sample: int | None, full: int | None = 0) -> pytest.MarkDecorator:
+    """How many cases (``amount``) are tried in ``make test``, ``make faults`` and ``make faults-full``; None: all; 0: the test does not run."""
+    kinds = (("test", test, ()), ("sample", sample, (pytest.mark.faults,)), ("full", full, (pytest.mark.faults_full,)))
+    return pytest.mark.parametrize("amount", [pytest.param(n, marks=marks, id=name) for name, n, marks in kinds if n != 0])
+
+
+def spread(everything: Sequence[str], amount: int | None) -> list[str]:
+    """So many of them, evenly spread, the same ones each time."""
+    if amount is None or amount >= len(everything):
+        return list(everything)
+    return [everything[(2 * n + 1) * len(everything) // (2 * amount)] for n in range(amount)]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One case, as it stands in the file."""
+
+    row: str
+    database: str
+    case: str
+    outcome: str
+    seconds: float = 0.0
+    detail: str = ""
+    commit: str = ""
+
+
+@dataclass
+class Report:
+    """A file of cases; without a path it lives as long as the run."""
+
+    path: Path | None = None
+    entries: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path | None) -> "Report":
+        lines = path.read_text("utf-8").splitlines() if path and path.exists() else []
+        return cls(path, [Entry(**json.loads(line)) for line in lines if line.endswith("}")])  # the last may be cut off
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({name: getattr(entry, name) for name in Entry.__slots__}, ensure_ascii=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def latest(self) -> dict[tuple[str, str, str], Entry]:
+        """Each case as it went the last time."""
+        return {(entry.row, entry.database, entry.case): entry for entry in self.entries}
+
+    def is_done(self, row: str, database: str, case: str) -> bool:
+        entry = self.latest().get((row, database, case))
+        return entry is not None and entry.outcome != FAILED
+
+    def table(self) -> str:
+        """Markdown: for every row and database how many cases went how."""
+        rows: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        seconds: Counter[str] = Counter()
+        for entry in self.latest().values():
+            rows[entry.row][entry.database][entry.outcome] += 1
+            seconds[entry.row] += round(entry.seconds)
+        used = [name for name in DATABASES if any(name in row for row in rows.values())]
+        lines = [f"| fault | {' | '.join(used)} | time |", "|---" * (len(used) + 2) + "|"]
+        for row, found in sorted(rows.items()):
+            cells = [", ".join(f"{n} {what}" for what, n in sorted(found[name].items())) or "–" for name in used]
+            lines.append(f"| {row} | {' | '.join(cells)} | {seconds[row] // 60} min {seconds[row] % 60} s |")
+        commits = sorted({entry.commit for entry in self.latest().values()})
+        failed = [f"- {e.row}, {e.database}, {e.case}: {e.detail}" for e in self.latest().values() if e.outcome == FAILED]
+        return "\n".join([*lines, "", f"Of the program's versions {', '.join(commits)}.", *failed])
+
+
+class Cases:
+    """The cases of one test. A failed one is noted and the others go on; at the end the test fails with all of them."""
+
+    def __init__(self, report: Report, row: str, database: str) -> None:
+        self._report = report
+        self.row = row
+        self.database = database
+        self.failures: list[str] = []
+        self.tried = 0
+
+    def take(self, everything: Iterable[str], amount: int | None = None) -> list[str]:
+        """What of these is to be tried: so many, without those that the report has."""
+        chosen = spread(list(everything), amount)
+        return [case for case in chosen if not self._report.is_done(self.row, self.database, case)]
+
+    @contextmanager
+    def trying(self, case: str) -> Iterator[None]:
+        """Note how this case goes. Call ``not_reached`` inside if the fault did not happen, as there was no occasion."""
+        self._outcome, self._detail = PASSED, ""
+        begun = time.monotonic()
+        self.tried += 1
+        try:
+            yield
+        except Exception as error:
+            self._outcome, self._detail = FAILED, f"{type(error).__name__}: {error}"[:2000]
+            self.failures.append(f"{case}: {self._detail}")
+        except BaseException:  # the run is broken off: this case was not tried
+            self.tried -= 1
+            raise
+        self._report.add(Entry(self.row, self.database, case, self._outcome, round(time.monotonic() - begun, 2), self._detail, _commit()))
+
+    def not_reached(self) -> None:
+        self._outcome = UNREACHED
+
+    def note(self, detail: str) -> None:
+        """Figures of this case, for the file."""
+        self._detail = detail
+
+    def finish(self) -> None:
+        assert not self.failures, f"{len(self.failures)} of {self.tried} cases failed:\n" + "\n".join(self.failures)
+
+
+def _commit() -> str:
+    if not _version:
+        found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+        _version.append(found.stdout.strip() or "unknown")
+    return _version[0]
+
+
+_version: list[str] = []
+
+
+# ---- pytest
+
+
+def report_of(config: pytest.Config) -> Report:
+    if not hasattr(config, "faults_report"):
+        path = config.getoption("record")
+        config.faults_report = Report.load(Path(path) if path else None)  # type: ignore[attr-defined]
+    report = config.faults_report  # type: ignore[attr-defined]
+    assert isinstance(report, Report)
+    return report
+
+
+@pytest.fixture
+def cases(request: pytest.FixtureRequest) -> Iterator[Cases]:
+    """The cases of this test's row: notes each, and leaves out what the report has already."""
+    cases = Cases(report_of(request.config), _row(request.node), _database(request.node))
+    yield cases
+    cases.finish()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", metavar="FILE", help="note the cases of faults in this file, and go on where it ends")
+
+
+def _row(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("row")
+    return str(mark.args[0]) if mark else item.nodeid.partition("[")[0]
+
+
+def _database(item: Any) -> str:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return str(parameters.get("new_database", BOTH))
+
+
+def _case(item: Any) -> str:
+    """An item's own name within its row: the test, and its parameters but for the database."""
+    parameters = item.callspec.id.split("-") if hasattr(item, "callspec") else []
+    return " ".join([item.originalname, *(one for one in parameters if one not in DATABASES)])
+
+
+def _is_one_case(item: Any) -> bool:
+    return item.get_closest_marker("row") is not None and "cases" not in item.fixturenames
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the report has."""
+    report = report_of(config)
+    done = [item for item in items if _is_one_case(item) and report.is_done(_row(item), _database(item), _case(item))]
+    if done:
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item not in done]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    outcome = yield
+    if _is_one_case(item) and (call.when == "call" or (call.when == "setup" and call.excinfo)) and not outcome.skipped:
+        detail = f"{call.excinfo.typename}: {call.excinfo.value}"[:2000] if call.excinfo else ""
+        result = FAILED if call.excinfo else PASSED
+        report_of(item.config).add(Entry(_row(item), _database(item), _case(item), result, round(call.duration, 2), detail, _commit()))
+    return outcome
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    report = report_of(config)
+    if report.path and report.entries:
+        terminalreporter.write_line("")
+        terminalreporter.write_line(report.table())
+
+
+if __name__ == "__main__":
+    print(Report.load(Path(sys.argv[1])).table())

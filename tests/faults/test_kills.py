@@ -1,0 +1,99 @@
+"""Whatever dies at whatever moment: what the line has acknowledged arrives, once, where it belongs.
+
+Calls are placed while the web process and the worker are killed (SIGKILL to the whole process group) at random moments. A call
+whose webhook meets a dead process is over, as at the provider; what was acknowledged until then must still arrive.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NewDatabase
+from tests.faults.callers import Callers, Fate
+from tests.faults.lines import a_line_kept_alive, kill
+from tests.faults.report import Cases
+from tests.faults.world import World, check_world, wait_until_healthy
+from voice.local.line import LocalLine
+
+CALLERS = 3
+
+
+def place_calls(line: LocalLine, callers: Callers, enough: threading.Event) -> list[Fate]:
+    fates = []
+    while not enough.is_set():
+        plan = callers.anybody()
+        record, _ = line.exchange.play(plan.script)
+        fates.append(Fate(plan, record))
+        if record.errors:
+            time.sleep(0.2)
+    return fates
+
+
+def die_right_after_an_acknowledgement(line: LocalLine, callers: Callers, done: Counter[str]) -> Fate:
+    """Kill everything as soon as the line has said yes to the news of a recording, and before it can do much about it."""
+    plan = callers.anybody()
+    seen = len(line.exchange.deliveries)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(line.exchange.play, plan.script)
+        end = time.monotonic() + 30
+        while not any("RecordingSid" in news.request.params and news.result == 204 for news in line.exchange.deliveries[seen:]):
+            assert time.monotonic() < end, "no recording was acknowledged"
+            time.sleep(0.001)
+        for name in ("web", "worker"):
+            done[name] += kill(line, name)
+        fate = Fate(plan, call.result()[0])
+    wait_until_healthy(line)
+    return fate
+
+
+def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float]) -> str:
+    seed = random.SystemRandom().randrange(10**9)
+    chance = random.Random(seed)
+    callers, enough = Callers(seed), threading.Event()
+    done: Counter[str] = Counter()
+    with a_line_kept_alive(folder, database_url) as line:
+        world = World(line)
+        world.fates.append(die_right_after_an_acknowledgement(line, callers, done))
+        with ThreadPoolExecutor(CALLERS) as pool:
+            placed = [pool.submit(place_calls, line, callers, enough) for _ in range(CALLERS)]
+            try:
+                while sum(done.values()) < kills:
+                    if chance.random() < 0.8:  # else perhaps while it still starts
+                        wait_until_healthy(line)
+                    time.sleep(chance.uniform(*pause))
+                    for name in chance.choice((("web",), ("worker",), ("worker",), ("web", "worker"))):
+                        done[name] += kill(line, name)
+                wait_until_healthy(line)
+                time.sleep(1)
+            finally:
+                enough.set()
+        world.fates += [fate for future in placed for fate in future.result()]
+        world.window = done["worker"]
+        figures = check_world(world)
+    assert world.fates[0].acknowledged
+    assert sum(len(fate.acknowledged) for fate in world.fates) > kills, "too few answers to show anything"
+    return f"seed {seed}: {sum(done.values())} kills ({done['web']} web, {done['worker']} worker), {figures}"
+
+
+@pytest.mark.row("random kills under load")
+@pytest.mark.parametrize(
+    ("times", "kills"),
+    [
+        pytest.param(1, 4, id="test"),
+        pytest.param(1, 30, id="sample", marks=pytest.mark.faults),
+        pytest.param(20, 50, id="full", marks=pytest.mark.faults_full),
+    ],
+)
+def test_what_was_acknowledged_arrives_whatever_is_killed(
+    tmp_path: Path, new_database: NewDatabase, cases: Cases, times: int, kills: int
+) -> None:
+    for case in cases.take([f"{kills} kills, {n}" for n in range(1, times + 1)]):
+        with cases.trying(case):
+            figures = run(tmp_path / case.rpartition(" ")[2], new_database(), kills, pause=(0.3, 1.5 if kills < 10 else 3))
+            cases.note(figures)
+            print(f"\n{cases.database}, {figures}")
