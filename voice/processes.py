@@ -42,6 +42,10 @@ class Processes:
         process = self._running.get(name)
         return process.pid if process else None
 
+    @property
+    def names(self) -> list[str]:
+        return list(self._commands)
+
     def run_until_told(self) -> None:
         """Keep everything alive until SIGTERM or Ctrl-C."""
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,11 +5,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Self
 from unittest.mock import patch
 
-from tests.conftest import TEST_PROMPTS
+from tests.conftest import TEST_PROMPTS, NewDatabase
+from tests.faults.callers import Callers
+from tests.faults.world import World, wait_until_healthy
 from tests.web import CAPS, MANY
 from voice import processes, store
 from voice.local.line import LocalLine
@@ -63,6 +66,50 @@ def kill(line: LocalLine, *names: str) -> int:
             except ProcessLookupError:
                 pass
     return killed
+
+
+def wait_until_working(line: LocalLine, seconds: float = 60) -> None:
+    """Until web and worker are up, and everything of the start is over."""
+    wait_until_healthy(line, seconds)
+    end = time.monotonic() + seconds
+    for name in line.processes.names:
+        while name.startswith("worker") and not (line.config.data_dir / f"ready-{line.processes.pid(name)}").exists():
+            assert time.monotonic() < end, "no worker comes up"
+            time.sleep(0.05)
+
+
+class Lines:
+    """One world after another, each with a line of its own: a new one after so many cases, and after each that failed."""
+
+    def __init__(self, folder: Path, new_database: NewDatabase, settings: Mapping[str, str] | None = None, cases: int = 25) -> None:
+        self._folder = folder
+        self._new_database = new_database
+        self._settings = settings
+        self._cases = cases
+        self._stack = ExitStack()
+        self._world: World | None = None
+        self._used = self._made = 0
+        self.callers = Callers(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        """A world that is whole and at work. If the case fails, nobody sees it again."""
+        if self._used >= self._cases or self._world is None:
+            self._world, self._used = None, 0
+            self._stack.close()
+            self._made += 1
+            line = a_line_kept_alive(self._folder / str(self._made), self._new_database(), self._settings)
+            self._world = World(self._stack.enter_context(line))
+        world, self._world = self._world, None
+        wait_until_working(world.line)
+        yield world
+        self._world, self._used = world, self._used + 1
 
 
 def _give_sounds(database_url: str) -> None:

@@ -5,23 +5,38 @@ FAULTS holds ``module:function`` with blanks between; each is called before the 
 
 import os
 from importlib import import_module
+from pathlib import Path
 
 from flask import Flask
 
 from tests import dtmf_worker, hasty
+from voice import queue
 
 
-def prepare() -> None:
+def prepare(role: str) -> None:
+    os.environ["FAULTS_ROLE"] = role
     for name in os.environ.get("FAULTS", "").split():
         module, _, function = name.partition(":")
         getattr(import_module(module), function)()
 
 
 def create_app() -> Flask:
-    prepare()
+    prepare("web")
     return hasty.create_app()
 
 
+def tell_when_ready() -> None:
+    """Leave a file named by our process when the engine runs."""
+    sweep, told = queue.Worker._sweep, Path(os.environ["DATA_DIR"]) / f"ready-{os.getpid()}"
+
+    def sweeping(self: queue.Worker, dbos: object) -> None:
+        told.touch()
+        sweep(self, dbos)  # type: ignore[arg-type]
+
+    queue.Worker._sweep = sweeping  # type: ignore[method-assign,assignment]
+
+
 if __name__ == "__main__":
-    prepare()
+    prepare("worker")
+    tell_when_ready()
     dtmf_worker.main()

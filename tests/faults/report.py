@@ -35,7 +35,7 @@ PASSED, FAILED, UNREACHED = "passed", "failed", "not reached"
 
 
 def sizes(*, test: int | None = 0, sample: int | None, full: int | None = 0) -> pytest.MarkDecorator:
-    """How many cases (``amount``) are tried in ``make test``, ``make faults`` and ``make faults-full``; None: all; 0: the test does not run."""
+    """How many cases (``amount``) are tried in make test, make faults and make faults-full. None: all; 0: the test does not run."""
     kinds = (("test", test, ()), ("sample", sample, (pytest.mark.faults,)), ("full", full, (pytest.mark.faults_full,)))
     return pytest.mark.parametrize("amount", [pytest.param(n, marks=marks, id=name) for name, n, marks in kinds if n != 0])
 

@@ -1,0 +1,114 @@
+"""Named moments at which a process kills itself. For the processes under test: ``FAULTS="tests.faults.failpoints:install"``.
+
+A step is a function of the product, and the first transaction that its thread commits after it was entered. So each has three
+moments: ``before`` anything was done, ``between`` the doing and the commit, ``after`` the commit and before anybody was told.
+The file that FAILPOINT names says what comes: a line ``process step moment`` for each death, taken away as it is died.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+MOMENTS = ("before", "between", "after")
+
+
+@dataclass(frozen=True)
+class Step:
+    """``done``: what is awaited is the commit that follows the function's end, which is another's."""
+
+    name: str
+    process: str
+    where: str
+    done: bool = False
+    settings: tuple[str, ...] = ()  # of the call that comes to it
+    first: str = ""  # a death that must come first
+
+
+STEPS = (
+    Step("a call comes in", "web", "voice.calls:Calls.started"),
+    Step("a guide is chosen", "web", "voice.preparations:Preparations.open"),
+    Step("an answer is recorded", "web", "voice.preparations:Preparations.expect"),
+    Step("a key answers", "web", "voice.preparations:Preparations.key_pressed"),
+    Step("a recording is complete", "web", "voice.calls:Calls.recording"),
+    Step("the call ends", "web", "voice.preparations:Preparations.close"),
+    Step("a recording is fetched", "worker", "voice.provider:Provider.recording"),
+    Step("a recording is deleted there", "worker", "voice.provider:Provider.delete_recording"),
+    Step("an answer is written down", "worker", "voice.jobs:Jobs.transcribe"),
+    Step("nothing more goes in", "worker", "voice.preparations:Preparations.freeze"),
+    Step("the mail is handed over", "worker", "voice.delivery:send"),
+    Step("a failure is noted", "worker", "voice.queue:Worker._failed", settings=("media missing once",)),
+    Step("a job is done", "worker", "voice.queue:Worker._job", done=True),
+    Step("a lost end is found", "worker", "voice.calls:Calls.hung_up", settings=("callbacks dropped",)),
+    Step(
+        "a dead worker's jobs are taken over",
+        "worker",
+        "dbos:DBOS._recover_pending_workflows",
+        first="worker:a recording is fetched:before",
+    ),
+)
+_awaited = threading.local()  # the moment for which this thread waits
+
+
+def install() -> None:
+    """Make every step of this process a place to die."""
+    file, role = Path(os.environ["FAILPOINT"]), os.environ["FAULTS_ROLE"]
+    for step in STEPS:
+        if step.process == role:
+            _wrap(step, file)
+    commit = Connection._commit_impl
+
+    def committing(self: Connection) -> None:
+        awaited = None if self.get_execution_options().get("reading") else getattr(_awaited, "moment", None)
+        if awaited == "between":
+            die(file)
+        commit(self)
+        if awaited == "after":
+            die(file)
+
+    Connection._commit_impl = committing  # type: ignore[method-assign]
+
+
+def _wrap(step: Step, file: Path) -> None:
+    module, _, path = step.where.partition(":")
+    owner: Any = import_module(module)
+    *classes, name = path.split(".")
+    for one in classes:
+        owner = getattr(owner, one)
+    plain: Callable[..., Any] = getattr(owner, name)
+
+    def hit() -> None:
+        moment = next((moment for moment in MOMENTS if _next(file) == f"{step.process}:{step.name}:{moment}"), None)
+        if moment == "before":
+            die(file)
+        _awaited.moment = moment
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        if not step.done:
+            hit()
+        result = plain(*arguments, **named)
+        if step.done:
+            hit()
+        return result
+
+    setattr(owner, name, staticmethod(wrapped) if step.where.startswith("dbos:") else wrapped)
+
+
+def _next(file: Path) -> str:
+    return file.read_text().partition("\n")[0] if file.exists() else ""
+
+
+def die(file: Path) -> None:
+    """As by ``kill -9``, with all of the group."""
+    left = file.read_text().partition("\n")[2]
+    following = file.with_suffix(".next")
+    following.write_text(left)
+    following.rename(file)
+    os.killpg(0, signal.SIGKILL)
+    signal.pause()
