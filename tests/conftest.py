@@ -14,6 +14,7 @@ from tests.faults.report import (  # noqa: F401 - the report of faults, for what
     cases,
     pytest_addoption,
     pytest_collection_modifyitems,
+    pytest_pyfunc_call,
     pytest_runtest_makereport,
     pytest_terminal_summary,
 )

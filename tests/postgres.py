@@ -84,6 +84,11 @@ class Postgres:
         self._server.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
         self._server.wait(30)
 
+    @property
+    def pid(self) -> int:
+        """The server's process, which leads the group of all of its processes."""
+        return self._server.pid
+
     def new_database(self, *, empty: bool = False) -> str:
         """Make a database, with all tables unless it shall be ``empty``, and give its URL, as an operator would write it."""
         name = f"test{next(self._names)}"

@@ -171,11 +171,18 @@ def report_of(config: pytest.Config) -> Report:
 
 
 @pytest.fixture
-def cases(request: pytest.FixtureRequest) -> Iterator[Cases]:
+def cases(request: pytest.FixtureRequest) -> Cases:
     """The cases of this test's row: notes each, and leaves out what the report has already."""
-    cases = Cases(report_of(request.config), _row(request.node), _database(request.node))
-    yield cases
-    cases.finish()
+    return Cases(report_of(request.config), _row(request.node), _database(request.node))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
+    """A test whose cases failed fails, when it has gone through all of them."""
+    result = yield
+    if isinstance(found := pyfuncitem.funcargs.get("cases"), Cases):
+        found.finish()
+    return result
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
