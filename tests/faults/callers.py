@@ -3,12 +3,14 @@
 import itertools
 import random
 import threading
+import time
 from dataclasses import dataclass, field
 
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
 from voice.content import load
 from voice.exchange import CallRecord, Script
+from voice.local.line import LocalLine
 
 PROMPTS = load(TEST_PROMPTS / "da")
 
@@ -73,3 +75,15 @@ class Callers:
 
 def _script(lines: list[str]) -> Script:
     return Script.parse("\n".join(lines), speak=dtmf_wav)
+
+
+def place_calls(line: LocalLine, callers: Callers, enough: threading.Event) -> list[Fate]:
+    """One call after the other, until it is enough."""
+    fates = []
+    while not enough.is_set():
+        plan = callers.anybody()
+        record, _ = line.exchange.play(plan.script)
+        fates.append(Fate(plan, record))
+        if record.errors:
+            time.sleep(0.2)
+    return fates

@@ -101,14 +101,20 @@ def _wrap(step: Step, file: Path) -> None:
 
 
 def _next(file: Path) -> str:
-    return file.read_text().partition("\n")[0] if file.exists() else ""
+    try:
+        return file.read_text().partition("\n")[0]
+    except FileNotFoundError:  # nobody has armed it, or another process takes its line away just now
+        return ""
 
 
 def die(file: Path) -> None:
-    """As by ``kill -9``, with all of the group."""
-    left = file.read_text().partition("\n")[2]
-    following = file.with_suffix(".next")
-    following.write_text(left)
-    following.rename(file)
+    """As by ``kill -9``, with all of the group. Of several processes that come here at once, one dies."""
+    mine = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.rename(mine)
+    except FileNotFoundError:
+        return
+    mine.write_text(mine.read_text().partition("\n")[2])
+    mine.rename(file)
     os.killpg(0, signal.SIGKILL)
     signal.pause()

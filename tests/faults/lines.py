@@ -24,12 +24,22 @@ _sounds: dict[str, bytes] = {}  # of the prompts, by their key: the same for eve
 
 
 @contextmanager
+def a_line(
+    folder: Path, database_url: str, settings: Mapping[str, str] | None = None, line: type[LocalLine] = LocalLine
+) -> Iterator[LocalLine]:
+    """A line of the processes under test. What dies stays dead."""
+    more = {"PROMPTS_DIR": str(TEST_PROMPTS), "DATABASE_URL": database_url, **dict.fromkeys(CAPS, MANY), **(settings or {})}
+    _give_sounds(database_url)
+    with line(folder, more, WORKER, WEB) as running:
+        _keep_sounds(running)
+        yield running
+
+
+@contextmanager
 def a_line_kept_alive(
     folder: Path, database_url: str, settings: Mapping[str, str] | None = None, line: type[LocalLine] = LocalLine
 ) -> Iterator[LocalLine]:
     """A line whose processes are started again when they die."""
-    more = {"PROMPTS_DIR": str(TEST_PROMPTS), "DATABASE_URL": database_url, **dict.fromkeys(CAPS, MANY), **(settings or {})}
-    _give_sounds(database_url)
     enough, over, looking = threading.Event(), threading.Event(), threading.Lock()
 
     def look_after() -> None:
@@ -42,8 +52,7 @@ def a_line_kept_alive(
         over.wait()  # the thread outlives what it started: on Linux, they would be told to end with it
 
     soon = patch.multiple(processes, RESTART_AFTER=0.1, RESTART_AT_MOST=0.5)  # no long waits for what keeps dying
-    with soon, line(folder, more, WORKER, WEB) as running:
-        _keep_sounds(running)
+    with soon, a_line(folder, database_url, settings, line) as running:
         keeper = threading.Thread(target=look_after)
         keeper.start()
         try:
@@ -69,12 +78,12 @@ def kill(line: LocalLine, *names: str) -> int:
 
 
 def wait_until_working(line: LocalLine, seconds: float = 60) -> None:
-    """Until web and worker are up, and everything of the start is over."""
+    """Until all processes are up, and everything of the start is over."""
     wait_until_healthy(line, seconds)
     end = time.monotonic() + seconds
     for name in line.processes.names:
-        while name.startswith("worker") and not (line.config.data_dir / f"ready-{line.processes.pid(name)}").exists():
-            assert time.monotonic() < end, "no worker comes up"
+        while not (line.config.data_dir / f"ready-{line.processes.pid(name)}").exists():
+            assert time.monotonic() < end, f"{name} does not come up"
             time.sleep(0.05)
 
 

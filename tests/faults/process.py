@@ -22,15 +22,22 @@ def prepare(role: str) -> None:
 
 def create_app() -> Flask:
     prepare("web")
-    return hasty.create_app()
+    app = hasty.create_app()
+    told().touch()
+    return app
+
+
+def told() -> Path:
+    """A file that tells that this process works; it is named by its group."""
+    return Path(os.environ["DATA_DIR"]) / f"ready-{os.getpgid(0)}"
 
 
 def tell_when_ready() -> None:
-    """Leave a file named by our process when the engine runs."""
-    sweep, told = queue.Worker._sweep, Path(os.environ["DATA_DIR"]) / f"ready-{os.getpid()}"
+    """When the engine runs."""
+    sweep = queue.Worker._sweep
 
     def sweeping(self: queue.Worker, dbos: object) -> None:
-        told.touch()
+        told().touch()
         sweep(self, dbos)  # type: ignore[arg-type]
 
     queue.Worker._sweep = sweeping  # type: ignore[method-assign,assignment]

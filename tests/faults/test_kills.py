@@ -14,24 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewDatabase
-from tests.faults.callers import Callers, Fate
+from tests.faults.callers import Callers, Fate, place_calls
 from tests.faults.lines import a_line_kept_alive, kill
 from tests.faults.report import Cases
 from tests.faults.world import World, check_world, wait_until_healthy
 from voice.local.line import LocalLine
 
 CALLERS = 3
-
-
-def place_calls(line: LocalLine, callers: Callers, enough: threading.Event) -> list[Fate]:
-    fates = []
-    while not enough.is_set():
-        plan = callers.anybody()
-        record, _ = line.exchange.play(plan.script)
-        fates.append(Fate(plan, record))
-        if record.errors:
-            time.sleep(0.2)
-    return fates
 
 
 def die_right_after_an_acknowledgement(line: LocalLine, callers: Callers, done: Counter[str]) -> Fate:

@@ -83,15 +83,18 @@ class LocalLine:
                 self.config = Config.from_env(settings)
                 render_all(self.config, engine, prompts, synthesizer(self.config))
             engine.dispose()
-            web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning", self._web]
-            commands = {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", *self._worker]}
-            self.processes = self._stack.enter_context(Processes(commands, {**os.environ, **settings}))
+            self.processes = self._stack.enter_context(Processes(self.commands(port), {**os.environ, **settings}))
             wait_until_ready(base)
             self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def commands(self, port: int) -> dict[str, list[str]]:
+        """The processes, by name."""
+        web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning", self._web]
+        return {"web": [sys.executable, "-m", *web], "worker": [sys.executable, "-m", *self._worker]}
 
 
 def wait_until_ready(base_url: str, seconds: float = READY_SECONDS) -> None:

@@ -1,0 +1,86 @@
+"""Two web processes and two workers on PostgreSQL, as on several hosts: one of each dies for good while calls go on."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.faults.callers import Callers, place_calls
+from tests.faults.lines import a_line, kill, wait_until_working
+from tests.faults.report import Cases, sizes
+from tests.faults.tracer import members
+from tests.faults.world import World, check_world
+from tests.postgres import Postgres
+from voice import store
+from voice.local.line import LocalLine
+
+PROMISED = 5.0  # seconds until a dead worker's jobs are taken over
+PATIENCE = 20.0  # on a machine that is busy with other things
+IN_HAND = sa.text("SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING' AND executor_id LIKE :worker")
+
+
+class TwoOfEach(LocalLine):
+    """The kernel spreads the calls over both web processes, as a balancer would."""
+
+    def commands(self, port: int) -> dict[str, list[str]]:
+        one = super().commands(port)
+        shared = [*one["web"][:-1], "--reuse-port", one["web"][-1]]
+        return {"web1": shared, "web2": shared, "worker1": one["worker"], "worker2": one["worker"]}
+
+
+def seconds_until_taken_over(line: LocalLine, worker: int) -> float:
+    engine = store.connect(line.config.database_url, wait=30)
+    died = time.monotonic()
+    in_hand = -1
+    while in_hand:
+        assert time.monotonic() - died < PATIENCE, f"{in_hand} jobs of a dead worker are not taken over"
+        with store.reading(engine) as look:
+            in_hand = look.execute(IN_HAND, {"worker": f"{worker}-%"}).scalar_one()
+        time.sleep(0.05)
+    engine.dispose()
+    return time.monotonic() - died
+
+
+def run(folder: Path, database_url: str, seed: int) -> str:
+    failpoint = folder / "failpoint"
+    settings = {"FAULTS": "tests.faults.failpoints:install", "FAILPOINT": str(failpoint)}
+    callers, enough = Callers(seed), threading.Event()
+    with a_line(folder, database_url, settings, TwoOfEach) as line, ThreadPoolExecutor(3) as pool:
+        wait_until_working(line)
+        world = World(line)
+        workers = [pid for name in ("worker1", "worker2") if (pid := line.processes.pid(name))]
+        placed = [pool.submit(place_calls, line, callers, enough) for _ in range(3)]
+        try:
+            time.sleep(1)
+            failpoint.write_text("worker:a recording is fetched:before")  # so that it dies with a job in hand
+            end = time.monotonic() + 30
+            while all(map(members, workers)):
+                assert time.monotonic() < end, "no worker died"
+                time.sleep(0.01)
+            [victim] = [worker for worker in workers if not members(worker)]
+            world.note_kill()
+            took = seconds_until_taken_over(line, victim)
+            assert kill(line, "web1")
+            dead, after = time.monotonic(), len(line.exchange.calls)
+            while len(line.exchange.calls) < after + 9 or time.monotonic() < dead + 3:
+                time.sleep(0.1)
+        finally:
+            enough.set()
+        world.fates = [fate for future in placed for fate in future.result()]
+        figures = check_world(world)
+        late = [record for record in line.exchange.calls[after:] if not record.errors]
+        assert len(late) >= 6, "calls do not go on when one web process is gone"
+    print(f"\na dead worker's jobs were taken over after {took:.1f} s (promised: {PROMISED:.0f} s); {figures}")
+    return f"taken over after {took:.1f} s, {figures}"
+
+
+@sizes(test=1, sample=2, full=20)
+@pytest.mark.row("2 web + 2 workers, one of each killed for good")
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+def test_one_of_each_may_die_for_good(tmp_path: Path, new_database: object, postgres: Postgres, cases: Cases, amount: int) -> None:
+    for case in cases.take([f"seed {n}" for n in range(1, amount + 1)]):
+        with cases.trying(case):
+            cases.note(run(tmp_path / case.split()[1], postgres.new_database(), int(case.split()[1])))
