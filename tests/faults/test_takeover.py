@@ -12,6 +12,7 @@ from tests.faults.callers import Callers, place_calls
 from tests.faults.lines import a_line, kill, wait_until_working
 from tests.faults.report import Cases, sizes
 from tests.faults.tracer import members
+from tests.faults.world import PATIENCE as MOVING
 from tests.faults.world import World, check_world
 from tests.postgres import Postgres
 from voice import store
@@ -44,13 +45,14 @@ def seconds_until_taken_over(line: LocalLine, worker: int) -> float:
     return time.monotonic() - died
 
 
-def run(folder: Path, database_url: str, seed: int) -> str:
+def run(folder: Path, database_url: str, seed: int, faults: str = "", patience: float = MOVING) -> str:
+    """``faults``: bugs to be put in."""
     failpoint = folder / "failpoint"
-    settings = {"FAULTS": "tests.faults.failpoints:install", "FAILPOINT": str(failpoint)}
+    settings = {"FAULTS": f"tests.faults.failpoints:install {faults}", "FAILPOINT": str(failpoint)}
     callers, enough = Callers(seed), threading.Event()
     with a_line(folder, database_url, settings, TwoOfEach) as line, ThreadPoolExecutor(3) as pool:
         wait_until_working(line)
-        world = World(line)
+        world = World(line, patience=patience)
         workers = [pid for name in ("worker1", "worker2") if (pid := line.processes.pid(name))]
         placed = [pool.submit(place_calls, line, callers, enough) for _ in range(3)]
         try:

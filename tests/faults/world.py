@@ -47,6 +47,7 @@ class World:
     unheard: set[str] = field(default_factory=set)  # marks of answers that the fault lets nobody hear: the mail must say so
     left: set[str] = field(default_factory=set)  # recordings that the fault lets nobody delete
     given_up: int = 0  # jobs that the fault lets be given up, at most; each must show
+    patience: float = PATIENCE
     may_be_busy: bool = False  # whether a caller may have been asked to ring again later
 
     def note_kill(self) -> None:
@@ -110,15 +111,15 @@ def wait_until_healthy(line: LocalLine, seconds: float = PATIENCE) -> None:
         time.sleep(0.1)
 
 
-def wait_until_quiet(world: World, seconds: float = PATIENCE) -> None:
+def wait_until_quiet(world: World) -> None:
     """Until every call has ended, every preparation is done or shows, and everything fetched is erased at the provider.
 
     A backlog may take its time; what fails is that nothing of it has moved for so many seconds.
     """
-    end, before = time.monotonic() + seconds, None
+    end, before = time.monotonic() + world.patience, None
     while waiting := under_way(world):
         if waiting != before:
-            end, before = time.monotonic() + seconds, waiting
+            end, before = time.monotonic() + world.patience, waiting
         assert time.monotonic() < end, f"still under way: {waiting}"
         time.sleep(0.1)
 
