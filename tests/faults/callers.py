@@ -56,10 +56,10 @@ class Callers:
         with self._lock:
             return self._three_questions(["callbacks late 0", *settings], "1", 9, [])
 
-    def short(self, *settings: str) -> Plan:
-        """The shortest call with an answer."""
+    def lost(self) -> Plan:
+        """A call that breaks off after its first answer, and of which no news comes."""
         with self._lock:
-            return self._one_question(["callbacks late 0", *settings], ["key #"])
+            return self._three_questions(["callbacks dropped"], "1", 5, ["hang up"])
 
     def _one_question(self, settings: list[str], end: list[str]) -> Plan:
         mark = str(next(self._marks))

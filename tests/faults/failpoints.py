@@ -16,18 +16,20 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from tests.faults.callers import Callers, Plan
+
 MOMENTS = ("before", "between", "after")
 
 
 @dataclass(frozen=True)
 class Step:
-    """``done``: what is awaited is the commit that follows the function's end, which is another's."""
+    """``done``: what is awaited is the commit that follows the function's end, which is another's. ``call``: the one that comes to it."""
 
     name: str
     process: str
     where: str
     done: bool = False
-    settings: tuple[str, ...] = ()  # of the call that comes to it
+    call: Callable[[Callers], Plan] = Callers.golden
     first: str = ""  # a death that must come first
 
 
@@ -43,9 +45,9 @@ STEPS = (
     Step("an answer is written down", "worker", "voice.jobs:Jobs.transcribe"),
     Step("nothing more goes in", "worker", "voice.preparations:Preparations.freeze"),
     Step("the mail is handed over", "worker", "voice.delivery:send"),
-    Step("a failure is noted", "worker", "voice.queue:Worker._failed", settings=("media missing once",)),
+    Step("a failure is noted", "worker", "voice.queue:Worker._failed", call=lambda callers: callers.golden("media missing once")),
     Step("a job is done", "worker", "voice.queue:Worker._job", done=True),
-    Step("a lost end is found", "worker", "voice.calls:Calls.hung_up", settings=("callbacks dropped",)),
+    Step("a lost end is found", "worker", "voice.calls:Calls.hung_up", call=Callers.lost),
     Step(
         "a dead worker's jobs are taken over",
         "worker",
@@ -87,7 +89,8 @@ def _wrap(step: Step, file: Path) -> None:
         moment = next((moment for moment in MOMENTS if _next(file) == f"{step.process}:{step.name}:{moment}"), None)
         if moment == "before":
             die(file)
-        _awaited.moment = moment
+        if moment:  # else it may be that an outer step waits
+            _awaited.moment = moment
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
         if not step.done:
@@ -101,20 +104,19 @@ def _wrap(step: Step, file: Path) -> None:
 
 
 def _next(file: Path) -> str:
-    try:
-        return file.read_text().partition("\n")[0]
-    except FileNotFoundError:  # nobody has armed it, or another process takes its line away just now
-        return ""
+    return file.read_text().partition("\n")[0] if file.exists() else ""
 
 
 def die(file: Path) -> None:
     """As by ``kill -9``, with all of the group. Of several processes that come here at once, one dies."""
-    mine = file.with_suffix(f".{os.getpid()}")
+    claim = file.with_suffix(".claimed")
     try:
-        file.rename(mine)
-    except FileNotFoundError:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
         return
-    mine.write_text(mine.read_text().partition("\n")[2])
-    mine.rename(file)
+    left = file.with_suffix(".left")
+    left.write_text(file.read_text().partition("\n")[2])
+    left.replace(file)
+    claim.unlink()
     os.killpg(0, signal.SIGKILL)
     signal.pause()

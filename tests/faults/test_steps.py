@@ -24,5 +24,5 @@ def test_a_kill_at_any_step_loses_nothing(tmp_path: Path, new_database: NewDatab
             step = EVERYWHERE[case]
             with cases.trying(case), lines.world() as world:
                 deaths = [*([step.first] if step.first else []), case]
-                assert kill_at_step(world, lines.callers.golden(*step.settings), failpoint, deaths), "the moment never came"
+                assert kill_at_step(world, step.call(lines.callers), failpoint, deaths), "the moment never came"
                 check_world(world)
