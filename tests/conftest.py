@@ -12,8 +12,8 @@ from lxml import etree
 from tests.databases import make_ready
 from tests.faults.report import (  # noqa: F401 - the report of faults, for whatever test has a row in it
     cases,
+    leave_out_what_is_done,
     pytest_addoption,
-    pytest_collection_modifyitems,
     pytest_pyfunc_call,
     pytest_runtest_makereport,
     pytest_terminal_summary,
@@ -35,6 +35,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 LONGEST = (
     "test_demo_browser",
     "test_calls",
+    "test_moments",
     "test_kills",
     "test_queue",
     "test_demo",
@@ -47,7 +48,8 @@ LONGEST = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    leave_out_what_is_done(config, items)
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 

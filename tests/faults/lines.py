@@ -13,14 +13,14 @@ from unittest.mock import patch
 from tests.conftest import TEST_PROMPTS, NewDatabase
 from tests.faults.callers import Callers
 from tests.faults.world import World, wait_until_healthy
+from tests.sounds import lay_sounds
 from tests.web import CAPS, MANY
-from voice import processes, store
+from voice import processes
 from voice.local.line import LocalLine
-from voice.migrations import migrate
 
 WORKER = ("tests.faults.process", "hasty", "4")  # a call of which nothing was heard for 4 s is over
 WEB = "tests.faults.process:create_app()"
-_sounds: dict[str, bytes] = {}  # of the prompts, by their key: the same for every line, and slow to make
+sounds = Path()  # a database with those of the prompts; see conftest.py
 
 
 @contextmanager
@@ -29,9 +29,8 @@ def a_line(
 ) -> Iterator[LocalLine]:
     """A line of the processes under test. What dies stays dead."""
     more = {"PROMPTS_DIR": str(TEST_PROMPTS), "DATABASE_URL": database_url, **dict.fromkeys(CAPS, MANY), **(settings or {})}
-    _give_sounds(database_url)
+    lay_sounds(sounds, database_url)
     with line(folder, more, WORKER, WEB) as running:
-        _keep_sounds(running)
         yield running
 
 
@@ -90,10 +89,15 @@ def wait_until_working(line: LocalLine, seconds: float = 60) -> None:
 class Lines:
     """One world after another, each with a line of its own: a new one after so many cases, and after each that failed."""
 
-    def __init__(self, folder: Path, new_database: NewDatabase, settings: Mapping[str, str] | None = None, cases: int = 25) -> None:
+    def __init__(
+        self, folder: Path, new_database: NewDatabase, settings: Mapping[str, str] | None = None, faults: str = "", cases: int = 25
+    ) -> None:
+        """``faults``: what is put into the processes besides the failpoints."""
         self._folder = folder
         self._new_database = new_database
-        self._settings = settings
+        self.failpoint = folder / "failpoint"
+        installed = f"tests.faults.failpoints:install {faults}"
+        self._settings = {**(settings or {}), "FAULTS": installed, "FAILPOINT": str(self.failpoint)}
         self._cases = cases
         self._stack = ExitStack()
         self._world: World | None = None
@@ -119,20 +123,3 @@ class Lines:
         wait_until_working(world.line)
         yield world
         self._world, self._used = world, self._used + 1
-
-
-def _give_sounds(database_url: str) -> None:
-    migrate(database_url)
-    engine = store.connect(database_url)
-    with store.writing(engine) as tx:
-        for key, wav in _sounds.items():
-            store.save_sound(tx, key, wav)
-    engine.dispose()
-
-
-def _keep_sounds(line: LocalLine) -> None:
-    engine = store.connect(line.config.database_url)
-    with store.reading(engine) as look:
-        for key in store.sound_keys(look) - _sounds.keys():
-            _sounds[key] = store.sound(look, key) or b""
-    engine.dispose()

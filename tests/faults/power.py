@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.conftest import must_run
 from tests.faults.tracer import members
 from voice.local.line import LocalLine
 
@@ -54,7 +55,7 @@ def recorded(processes: list[int], file: Path) -> Iterator[list[Event]]:
     ]
     events: list[Event] = []
     strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    _wait_until_attached(processes, strace.pid)
+    _wait_until_attached(processes, strace)
     try:
         yield events
     finally:
@@ -64,10 +65,12 @@ def recorded(processes: list[int], file: Path) -> Iterator[list[Event]]:
         events += read(file.read_text("utf-8", "replace"))
 
 
-def _wait_until_attached(processes: list[int], tracer: int) -> None:
+def _wait_until_attached(processes: list[int], strace: "subprocess.Popen[str]") -> None:
     end = time.monotonic() + 60
     threads = [task for process in processes for task in Path(f"/proc/{process}/task").glob("*/status")]
-    while not all(f"TracerPid:\t{tracer}\n" in status.read_text() for status in threads if status.exists()):
+    while not all(f"TracerPid:\t{strace.pid}\n" in status.read_text() for status in threads if status.exists()):
+        if strace.poll() is not None:
+            must_run(f"strace may not trace: {strace.communicate()[1]}")
         assert time.monotonic() < end, "strace does not get hold of the processes"
         time.sleep(0.05)
 

@@ -5,7 +5,7 @@ the fixture ``cases``::
 
     @sizes(test=1, sample=15, full=None)
     @pytest.mark.row("kill at every write")
-    def test_...(cases, database_url, amount):
+    def test_...(cases, new_database, amount):
         for case in cases.take(["web 1", "web 2"], amount):
             with cases.trying(case):
                 ...
@@ -23,21 +23,25 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-BOTH = "no database"  # in whose column a case stands that needs none
-DATABASES = ("sqlite", "postgresql", BOTH)
+NEITHER = "no database"  # in whose column a case stands that needs none
+DATABASES = ("sqlite", "postgresql", NEITHER)
 PASSED, FAILED, UNREACHED = "passed", "failed", "not reached"
 
 
-def sizes(*, test: int | None = 0, sample: int | None, full: int | None = 0) -> pytest.MarkDecorator:
-    """How many cases (``amount``) are tried in make test, make faults and make faults-full. None: all; 0: the test does not run."""
-    kinds = (("test", test, ()), ("sample", sample, (pytest.mark.faults,)), ("full", full, (pytest.mark.faults_full,)))
-    return pytest.mark.parametrize("amount", [pytest.param(n, marks=marks, id=name) for name, n, marks in kinds if n != 0])
+def sizes(*, test: int | None = 0, sample: int | None = 0, full: int | None = 0, test_on: str = "sqlite") -> pytest.MarkDecorator:
+    """How many cases (``amount``) are tried in make faults and make faults-full on each database, and in make test on one. None: all."""
+    parameters = [pytest.param(test_on, test, id=f"{test_on}-test")] if test != 0 else []
+    for database in DATABASES[:2]:
+        for kind, amount, mark in (("sample", sample, pytest.mark.faults), ("full", full, pytest.mark.faults_full)):
+            if amount != 0:
+                parameters.append(pytest.param(database, amount, id=f"{database}-{kind}", marks=mark))
+    return pytest.mark.parametrize(("new_database", "amount"), parameters, indirect=["new_database"])
 
 
 def spread(everything: Sequence[str], amount: int | None) -> list[str]:
@@ -70,14 +74,16 @@ class Report:
     @classmethod
     def load(cls, path: Path | None) -> "Report":
         lines = path.read_text("utf-8").splitlines() if path and path.exists() else []
-        return cls(path, [Entry(**json.loads(line)) for line in lines if line.endswith("}")])  # the last may be cut off
+        return cls(path, [Entry(**json.loads(line)) for line in lines if line.endswith("}")])  # one may be cut off
 
     def add(self, entry: Entry) -> None:
         self.entries.append(entry)
         if self.path:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({name: getattr(entry, name) for name in Entry.__slots__}, ensure_ascii=False) + "\n")
+                if file.tell() and not self.path.read_bytes().endswith(b"\n"):  # the last run was broken off in the middle of a line
+                    file.write("\n")
+                file.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
 
@@ -196,7 +202,7 @@ def _row(item: pytest.Item) -> str:
 
 def _database(item: Any) -> str:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return str(parameters.get("new_database", BOTH))
+    return str(parameters.get("new_database", NEITHER))
 
 
 def _case(item: Any) -> str:
@@ -209,8 +215,8 @@ def _is_one_case(item: Any) -> bool:
     return item.get_closest_marker("row") is not None and "cases" not in item.fixturenames
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the report has."""
+def leave_out_what_is_done(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What the report has is not tried again."""
     report = report_of(config)
     done = [item for item in items if _is_one_case(item) and report.is_done(_row(item), _database(item), _case(item))]
     if done:
@@ -229,8 +235,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    report = report_of(config)
-    if report.path and report.entries:
+    report = Report.load(report_of(config).path)  # anew: with several processes, each has noted its own cases there
+    if report.entries:
         terminalreporter.write_line("")
         terminalreporter.write_line(report.table())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewDatabase
-from tests.faults import test_power, test_takeover
+from tests.faults import test_moments, test_takeover
 from tests.faults.bugs import BUGS, POWER, STEPS, TWO_OF_EACH, Bug
 from tests.faults.killing import kill_at_step
 from tests.faults.lines import Lines
@@ -14,14 +14,10 @@ from tests.faults.world import check_world
 
 PATIENCE = 25.0  # seconds in which something must move; a bug is what makes it stand still
 WHERE = {STEPS: ("sqlite", "postgresql"), POWER: ("sqlite",), TWO_OF_EACH: ("postgresql",)}
-CASES = [
-    pytest.param(bug, database, id=f"{bug.name}-{database}", marks=[] if bug.name == "mark_before_send" and database == "sqlite" else marks)
-    for marks in [pytest.mark.faults_full]
-    for bug in BUGS
-    for database in WHERE[bug.row]
-]
+CASES = [pytest.param(bug, database, id=f"{bug.name}-{database}") for bug in BUGS for database in WHERE[bug.row]]
 
 
+@pytest.mark.faults_full
 @pytest.mark.row("seeded bugs, each caught by its row")
 @pytest.mark.parametrize(("bug", "new_database"), CASES, indirect=["new_database"])
 def test_a_seeded_bug_is_caught(tmp_path: Path, new_database: NewDatabase, bug: Bug) -> None:
@@ -32,16 +28,15 @@ def test_a_seeded_bug_is_caught(tmp_path: Path, new_database: NewDatabase, bug: 
 
 
 def try_its_case(folder: Path, new_database: NewDatabase, bug: Bug) -> None:
-    patch, failpoint = f"tests.faults.bugs:{bug.name}", folder / "failpoint"
+    patch = f"tests.faults.bugs:{bug.name}"
     if bug.row == TWO_OF_EACH:
         test_takeover.run(folder, new_database(), 1, patch, PATIENCE)
         return
-    settings = {"FAULTS": f"tests.faults.failpoints:install {patch}", "FAILPOINT": str(failpoint)}
-    with Lines(folder, new_database, settings) as lines, lines.world() as world:
+    with Lines(folder, new_database, faults=patch) as lines, lines.world() as world:
         world.patience = PATIENCE
         if bug.row == POWER:
-            found = test_power.recorded_call(world, None, folder / "trace", lines.callers.golden())
+            found = test_moments.recorded_call(world, None, folder / "trace", lines.callers.golden())
             assert not found.too_early, found.too_early
         else:
-            kill_at_step(world, lines.callers.golden(), failpoint, [bug.case])
+            kill_at_step(world, lines.callers.golden(), lines.failpoint, [bug.case])
             check_world(world)

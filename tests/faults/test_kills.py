@@ -71,12 +71,13 @@ def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float])
 
 @pytest.mark.row("random kills under load")
 @pytest.mark.parametrize(
-    ("times", "kills"),
+    ("new_database", "times", "kills"),
     [
-        pytest.param(1, 4, id="test"),
-        pytest.param(1, 30, id="sample", marks=pytest.mark.faults),
-        pytest.param(20, 50, id="full", marks=pytest.mark.faults_full),
+        pytest.param("postgresql", 1, 4, id="postgresql-test"),
+        *(pytest.param(one, 1, 30, id=f"{one}-sample", marks=pytest.mark.faults) for one in ("sqlite", "postgresql")),
+        *(pytest.param(one, 20, 50, id=f"{one}-full", marks=pytest.mark.faults_full) for one in ("sqlite", "postgresql")),
     ],
+    indirect=["new_database"],
 )
 def test_what_was_acknowledged_arrives_whatever_is_killed(
     tmp_path: Path, new_database: NewDatabase, cases: Cases, times: int, kills: int

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.conftest import NewDatabase
 from tests.faults.callers import Callers, place_calls
 from tests.faults.lines import a_line, kill, wait_until_working
-from tests.faults.report import Cases, sizes
+from tests.faults.report import Cases
 from tests.faults.tracer import members
 from tests.faults.world import PATIENCE as MOVING
 from tests.faults.world import World, check_world
-from tests.postgres import Postgres
 from voice import store
 from voice.local.line import LocalLine
 
@@ -79,10 +79,17 @@ def run(folder: Path, database_url: str, seed: int, faults: str = "", patience: 
     return f"taken over after {took:.1f} s, {figures}"
 
 
-@sizes(test=1, sample=2, full=20)
 @pytest.mark.row("2 web + 2 workers, one of each killed for good")
-@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
-def test_one_of_each_may_die_for_good(tmp_path: Path, new_database: object, postgres: Postgres, cases: Cases, amount: int) -> None:
+@pytest.mark.parametrize(
+    ("new_database", "amount"),
+    [
+        pytest.param("postgresql", 1, id="postgresql-test"),
+        pytest.param("postgresql", 2, id="postgresql-sample", marks=pytest.mark.faults),
+        pytest.param("postgresql", 20, id="postgresql-full", marks=pytest.mark.faults_full),
+    ],
+    indirect=["new_database"],
+)
+def test_one_of_each_may_die_for_good(tmp_path: Path, new_database: NewDatabase, cases: Cases, amount: int) -> None:
     for case in cases.take([f"seed {n}" for n in range(1, amount + 1)]):
         with cases.trying(case):
-            cases.note(run(tmp_path / case.split()[1], postgres.new_database(), int(case.split()[1])))
+            cases.note(run(tmp_path / case.split()[1], new_database(), int(case.split()[1])))

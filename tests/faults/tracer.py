@@ -58,17 +58,18 @@ def members(group: int) -> list[int]:
     return found
 
 
-def attach(group: int) -> None:
-    """Take hold of every thread, also of those that begin meanwhile."""
+def attach(group: int) -> bool:
+    """Take hold of every thread, also of those that begin meanwhile. Whether we may."""
     held: set[int] = set()
+    allowed = False
     while True:
         threads = {int(task.name) for process in members(group) for task in Path(f"/proc/{process}/task").glob("*")}
         if not threads - held:
-            return
+            return allowed
         for thread in threads - held:
             held.add(thread)
             if ptrace(SEIZE, thread, 0, GOOD | FORK | VFORK | CLONE):
-                ptrace(INTERRUPT, thread)
+                allowed = ptrace(INTERRUPT, thread)
 
 
 def trace(group: int, n: int, seen: list[str]) -> None:
@@ -102,8 +103,7 @@ def main() -> None:
         print("\n".join(seen), flush=True)
         os._exit(0)  # the kernel lets go of what we held
 
-    attach(group)
-    print("attached", flush=True)
+    print("attached" if attach(group) else "refused", flush=True)
     threading.Thread(target=until_told, daemon=True).start()
     trace(group, n, seen)
     threading.Event().wait()  # all is dead: now until we are told

@@ -75,7 +75,6 @@ class Stored:
     calls: list[Row[Any]]
     preparations: dict[str, Row[Any]]
     utterances: list[Row[Any]]
-    jobs: list[str]  # that are neither done nor given up
     dead: int
     status: Mapping[str, int]
 
@@ -133,6 +132,7 @@ def under_way(world: World) -> dict[str, list[Any]]:
             "calls": sa.select(calls.call_sid).where(calls.ended_at.is_(None)),
             "preparations": sa.select(preparations.id, preparations.status).where(preparations.status.not_in((*DONE, *SHOWN))),
             "recordings": sa.select(utterances.id, utterances.status).where(~kept),
+            "jobs": _UNFINISHED_JOBS[found.dialect.name],  # the last one may still send something
         }
         return {what: rows for what, query in waiting.items() if (rows := list(map(tuple, found.execute(query))))}
 
@@ -162,7 +162,6 @@ def look(line: LocalLine) -> Stored:
             list(found.execute(sa.select(store.calls))),
             {row.id: row for row in found.execute(sa.select(store.preparations))},
             list(found.execute(sa.select(*utterances))),
-            list(found.execute(_UNFINISHED_JOBS[found.dialect.name]).scalars()),
             store.count_dead_jobs(found),
             bindings.counts(found, 0),
         )
@@ -221,17 +220,6 @@ def check_nothing_is_stuck_unseen(world: World, stored: Stored) -> None:
     for status, shown in SHOWN.items():
         stuck = sum(row.status == status for row in stored.preparations.values())
         assert stored.status[shown] >= stuck, f"{stuck} preparations are {status}, of which the status says {stored.status[shown]}"
-    assert not stored.jobs or wait_for_jobs(world.line), f"jobs that nobody does: {stored.jobs}"
-
-
-def wait_for_jobs(line: LocalLine, seconds: float = PATIENCE) -> bool:
-    """Give the last jobs, such as deletions that were asked for twice, the time to be done."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not look(line).jobs:
-            return True
-        time.sleep(0.2)
-    return False
 
 
 def check_mails_went_where_they_may(world: World, mails: Mails) -> None:

@@ -1,0 +1,124 @@
+"""Every moment of one call: a kill before each write, a kill at each named step, and in what order things are synced and told.
+
+A row's cases share lines, as a line takes longer to start than a case to run.
+"""
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import NewDatabase, must_run
+from tests.faults.callers import Plan
+from tests.faults.failpoints import MOMENTS, STEPS
+from tests.faults.killing import kill_at_step, kill_at_write, place, writes_of
+from tests.faults.lines import Lines
+from tests.faults.power import Order, order, processes_of, recorded, with_children
+from tests.faults.report import Cases, sizes
+from tests.faults.world import World, check_world
+from tests.postgres import Postgres
+
+EVERYWHERE = {f"{step.process}:{step.name}:{moment}": step for step in STEPS for moment in MOMENTS}
+EATMYDATA = "libeatmydata.so"
+
+
+@pytest.fixture(scope="module")
+def lines(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lines]:
+    with Lines(tmp_path_factory.mktemp("lines"), new_database) as lines:
+        yield lines
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, new_database: NewDatabase) -> Postgres | None:
+    """The database server, if there is one."""
+    if shutil.which("strace") is None:
+        must_run("strace is not installed")
+    found = request.getfixturevalue("postgres") if request.node.callspec.params["new_database"] == "postgresql" else None
+    assert found is None or isinstance(found, Postgres)
+    return found
+
+
+@sizes(test=1, sample=15, full=None)
+@pytest.mark.row("kill -9 before every write of a call")
+@pytest.mark.parametrize("process", ["worker", pytest.param("web", marks=pytest.mark.faults)])
+def test_a_kill_before_any_write_loses_nothing(lines: Lines, cases: Cases, process: str, amount: int | None) -> None:
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        must_run("system calls are counted on Linux and x86-64 alone")
+    with lines.world() as world:
+        writes = writes_of(world, lines.callers.golden(), process)
+        check_world(world)
+    print(f"\n{cases.database}: {process} writes {len(writes)} times in a call")
+    for case in cases.take([f"{process} {n}" for n in range(1, len(writes) + 1)], amount):
+        with cases.trying(case), lines.world() as world:
+            if not kill_at_write(world, lines.callers.golden(), process, int(case.split()[1])):
+                cases.not_reached()
+            check_world(world)
+
+
+@sizes(test=1, sample=8, full=None)
+@pytest.mark.row("kill -9 at named steps")
+def test_a_kill_at_any_step_loses_nothing(lines: Lines, cases: Cases, amount: int | None) -> None:
+    for case in cases.take(EVERYWHERE, amount):
+        step = EVERYWHERE[case]
+        with cases.trying(case), lines.world() as world:
+            deaths = [*([step.first] if step.first else []), case]
+            assert kill_at_step(world, step.call(lines.callers), lines.failpoint, deaths), "the moment never came"
+            check_world(world)
+
+
+POWER = pytest.mark.row("power loss: told only what is synced")
+
+
+@POWER
+@sizes(test=1, sample=3, full=20)
+def test_whatever_is_told_was_synced(tmp_path: Path, lines: Lines, cases: Cases, server: Postgres | None, amount: int) -> None:
+    for case in cases.take([f"trace {n}" for n in range(1, amount + 1)]):
+        with cases.trying(case), lines.world() as world:
+            found = recorded_call(world, server, tmp_path / "trace", lines.callers.golden())
+            assert not found.too_early, found.too_early
+            assert found.answered > 10
+            assert found.deleted >= 3
+            assert found.mailed == 1
+            cases.note(f"{found.answered} answers, {found.deleted} deletions, {found.mailed} mails")
+
+
+@POWER
+@sizes(sample=1)
+def test_without_syncing_everything_is_told_too_early(
+    tmp_path: Path, new_database: NewDatabase, cases: Cases, server: Postgres | None, amount: int
+) -> None:
+    """The control: that the record can show it. On SQLite with eatmydata, on PostgreSQL with a server that does not wait for its disk."""
+    if server is None and not any(Path(folder, EATMYDATA).exists() for folder in Path("/usr/lib").glob("*-linux-gnu")):
+        must_run("eatmydata is not installed")
+    with Lines(tmp_path, hasty(new_database) if server else new_database, {} if server else {"LD_PRELOAD": EATMYDATA}) as lines:
+        for case in cases.take(["control"]):
+            with cases.trying(case), lines.world() as world:
+                found = recorded_call(world, server, tmp_path / "trace", lines.callers.golden())
+                early = [told for told in found.too_early if told.startswith("answered")]  # a server syncs by itself before long
+                cases.note(f"{len(early)} of {found.answered} were told too early")
+                assert len(early) > 0.8 * found.answered, f"{len(early)} of {found.answered}"
+
+
+def recorded_call(world: World, server: Postgres | None, file: Path, plan: Plan) -> Order:
+    with recorded([*processes_of(world.line), *(with_children(server.pid) if server else [])], file) as events:
+        place(world, plan)
+        check_world(world)
+    return order(events, "postgresql" if server else "sqlite")
+
+
+def hasty(new_database: NewDatabase) -> NewDatabase:
+    """Databases whose server says yes before its disk does."""
+
+    def make(*, empty: bool = False) -> str:
+        url = new_database(empty=empty)
+        engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text(f'ALTER DATABASE "{url.rpartition("/")[2]}" SET synchronous_commit = off'))
+        engine.dispose()
+        return url
+
+    return make
