@@ -42,19 +42,22 @@ def server(request: pytest.FixtureRequest, new_database: NewDatabase) -> Postgre
     return found
 
 
-@sizes(test=1, sample=15, full=None)
+@sizes(test=1, sample=30, full=None)
 @pytest.mark.row("kill -9 before every write of a call")
-@pytest.mark.parametrize("process", ["worker", pytest.param("web", marks=pytest.mark.faults)])
-def test_a_kill_before_any_write_loses_nothing(lines: Lines, cases: Cases, process: str, amount: int | None) -> None:
+def test_a_kill_before_any_write_loses_nothing(lines: Lines, cases: Cases, amount: int | None) -> None:
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         must_run("system calls are counted on Linux and x86-64 alone")
-    with lines.world() as world:
-        writes = writes_of(world, lines.callers.golden(), process)
-        check_world(world)
-    print(f"\n{cases.database}: {process} writes {len(writes)} times in a call")
-    for case in cases.take([f"{process} {n}" for n in range(1, len(writes) + 1)], amount):
+    everywhere = []
+    for process in ("web", "worker"):
+        with lines.world() as world:
+            writes = writes_of(world, lines.callers.golden(), process)
+            check_world(world)
+        print(f"\n{cases.database}: {process} writes {len(writes)} times in a call")
+        everywhere += [f"{process} {n}" for n in range(1, len(writes) + 1)]
+    for case in cases.take(everywhere, amount):
+        process, n = case.split()
         with cases.trying(case), lines.world() as world:
-            if not kill_at_write(world, lines.callers.golden(), process, int(case.split()[1])):
+            if not kill_at_write(world, lines.callers.golden(), process, int(n)):
                 cases.not_reached()
             check_world(world)
 
