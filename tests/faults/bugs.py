@@ -3,21 +3,25 @@
 Each is a mistake that a reasonable person could make. ``BUGS`` says which row must catch it, with which case, and what that says then.
 """
 
+import os
 import threading
 import time
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tests.dtmf_transcriber import DtmfTranscriber
 from voice import jobs, store
 from voice.calls import Calls
 from voice.jobs import Jobs
 from voice.preparations import Placing, Preparations
 from voice.provider import Provider
 from voice.queue import Queue, Worker
+from voice.speech import Transcript
 
 STEPS, POWER, TWO_OF_EACH = "steps", "power", "two of each"
 A_MOMENT = 0.5  # seconds by which a bug's window is held open
@@ -40,6 +44,7 @@ BUGS = (
     Bug("done_before_it_is_run", STEPS, "still under way", "worker:a recording is fetched:before"),
     Bug("send_again_what_was_sent", STEPS, "copies of mails that no kill made", "worker:the mail is handed over:after"),
     Bug("another_message_id_each_time", STEPS, "a mail belongs to no preparation|never came", "worker:the mail is handed over:between"),
+    Bug("words_in_a_log", STEPS, "stands in clear", "worker:an answer is written down:before"),
     Bug("missing_sync", POWER, "answered /calls"),
     Bug("lost_fan_in_lock", TWO_OF_EACH, "still under way"),
 )
@@ -150,6 +155,23 @@ def send_again_what_was_sent() -> None:
 def another_message_id_each_time() -> None:
     build = jobs.build_message
     jobs.build_message = lambda mail, **named: build(mail, **{**named, "preparation_id": store.new_id()})
+
+
+def words_in_a_log() -> None:
+    settle = Preparations.settle
+
+    def settling(self: Preparations, tx: Connection, utterance: str, status: str, **more: Any) -> None:
+        settle(self, tx, utterance, status, **more)
+        with (Path(os.environ["DATA_DIR"]) / "log").open("a") as log:
+            log.write(f"{utterance} {last.transcript}\n")
+
+    last, write_down = threading.local(), DtmfTranscriber.transcribe
+
+    def transcribing(self: DtmfTranscriber, sound: bytes, language: str) -> Transcript:
+        last.transcript = write_down(self, sound, language)
+        return last.transcript
+
+    DtmfTranscriber.transcribe, Preparations.settle = transcribing, settling  # type: ignore[method-assign,assignment]
 
 
 def missing_sync() -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from unittest.mock import patch
 
 from tests.conftest import TEST_PROMPTS, NewDatabase
@@ -97,12 +97,17 @@ class Lines:
         self._new_database = new_database
         self.failpoint = folder / "failpoint"
         installed = f"tests.faults.failpoints:install {faults}"
-        self._settings = {**(settings or {}), "FAULTS": installed, "FAILPOINT": str(self.failpoint)}
+        self.callers = Callers(1)
+        address = self.callers.canaries.address
+        self._settings = {**(settings or {}), "FAULTS": installed, "FAILPOINT": str(self.failpoint), "SUMMARY_TO": address}
+        self._rules: dict[str, Any] = {
+            "canaries": (self.callers.canaries, self.callers.said),
+            "addresses": frozenset({address}),
+        }
         self._cases = cases
         self._stack = ExitStack()
         self._world: World | None = None
         self._used = self._made = 0
-        self.callers = Callers(1)
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +123,7 @@ class Lines:
             self._stack.close()
             self._made += 1
             line = a_line_kept_alive(self._folder / str(self._made), self._new_database(), self._settings)
-            self._world = World(self._stack.enter_context(line))
+            self._world = World(self._stack.enter_context(line), **self._rules)
         world, self._world = self._world, None
         wait_until_working(world.line)
         yield world

@@ -46,7 +46,7 @@ def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float])
     callers, enough = Callers(seed), threading.Event()
     done: Counter[str] = Counter()
     with a_line_kept_alive(folder, database_url) as line:
-        world = World(line)
+        world = World(line, canaries=(callers.canaries, callers.said))
         world.fates.append(die_right_after_an_acknowledgement(line, callers, done))
         with ThreadPoolExecutor(CALLERS) as pool:
             placed = [pool.submit(place_calls, line, callers, enough) for _ in range(CALLERS)]

@@ -52,7 +52,7 @@ def run(folder: Path, database_url: str, seed: int, faults: str = "", patience: 
     callers, enough = Callers(seed), threading.Event()
     with a_line(folder, database_url, settings, TwoOfEach) as line, ThreadPoolExecutor(3) as pool:
         wait_until_working(line)
-        world = World(line, patience=patience)
+        world = World(line, canaries=(callers.canaries, callers.said), patience=patience)
         workers = [pid for name in ("worker1", "worker2") if (pid := line.processes.pid(name))]
         placed = [pool.submit(place_calls, line, callers, enough) for _ in range(3)]
         try:

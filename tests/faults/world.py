@@ -17,11 +17,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from tests.canary import Canaries, sweep
 from tests.faults.callers import PROMPTS, Fate
 from tests.mails import answers, message_id
 from voice import bindings, store
@@ -41,6 +43,7 @@ class World:
 
     line: LocalLine
     fates: list[Fate] = field(default_factory=list)
+    canaries: tuple[Canaries, ...] = ()  # what may be found nowhere
     addresses: frozenset[str] = frozenset({"dig@localhost"})  # to which alone anything may be sent
     window: int = 0  # broken connections that may have fallen between a relay's "250" and our note of it
     killed_sending: Counter[str] = field(default_factory=Counter)  # preparations, by the kills that met them there
@@ -93,6 +96,7 @@ def check_world(world: World) -> str:
     check_answers_stand_where_they_belong(world, mails)
     check_no_answer_is_lost(world, mails, stored)
     check_nothing_is_left_at_the_exchange(world, stored)
+    check_nothing_is_left_in_clear(world)
     acknowledged = sum(len(fate.acknowledged) for fate in world.fates)
     return (
         f"{len(world.fates)} calls ({sum(bool(fate.record.errors) for fate in world.fates)} of them cut off), "
@@ -281,6 +285,15 @@ def check_nothing_is_left_at_the_exchange(world: World, stored: Stored) -> None:
     assert not left & known, "a recording that the line knew is left at the provider"
     assert left <= {recording.sid for fate in world.fates for recording in fate.record.recordings}, "a recording of no call"
     assert not left & {recording for fate in world.fates for recording in fate.acknowledged}, "an acknowledged recording is left"
+
+
+def check_nothing_is_left_in_clear(world: World) -> None:
+    """What was said, in words and in sound, and from which number, stands in no file of the line's."""
+    url = world.line.config.database_url
+    places = [world.line.config.data_dir, *([Path(url.removeprefix("sqlite:///")).parent] if url.startswith("sqlite") else [])]
+    for canaries in world.canaries:
+        found = sweep(places, canaries)
+        assert not found, f"stands in clear: {[str(one) for one in found]}"
 
 
 def spaced(mark: str) -> str:
