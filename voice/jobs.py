@@ -22,7 +22,7 @@ from voice.delivery import build_message
 from voice.directory import Recipient
 from voice.errors import ProviderError, SpeechError
 from voice.keyring import Keyring
-from voice.preparations import Preparations
+from voice.preparations import DEADLINE, Preparations
 from voice.prompts import Guide, Prompt, Prompts
 from voice.provider import Provider
 from voice.queue import Job, Queue
@@ -73,8 +73,8 @@ class Jobs:
             "fetch": Job(self.fetch, attempts=21, base=0.5, cap=60, give_up=self._unheard),
             "erase": Job(self.erase, attempts=100, base=1, cap=600),
             "transcribe": Job(self.transcribe, attempts=3, base=1, cap=10, give_up=self._unheard),
-            "close": Job(self._in_one_transaction(self._preparations.close_unless_live)),
-            "deadline": Job(self._in_one_transaction(self._preparations.deadline)),
+            "close": Job(self._in_one_transaction(self._preparations.close_unless_live), wait=self._config.resume_window * 60),
+            "deadline": Job(self._in_one_transaction(self._preparations.deadline), wait=DEADLINE),
             "send": Job(self.send, attempts=34, base=5, cap=3600, give_up=self._undeliverable),
         }
 

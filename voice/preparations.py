@@ -24,6 +24,7 @@ from voice.queue import Queue
 
 DEADLINE = 30 * 60  # seconds after closing at which it goes without whatever is not there yet
 WAIT = 72 * 3600  # seconds for an address to be given
+HOUR_MORE = 3600  # seconds more for an address, if the end of that time was missed
 REMIND = 24 * 3600  # seconds of them after which one more text is sent
 AGAIN = 3  # times that somebody who never got it can have it sent again
 KEEP = keyring.KEEP  # seconds, whatever became of the mail; its key dies soon after
@@ -155,10 +156,16 @@ class Preparations:
         return True
 
     def expire(self, tx: Connection, preparation: str) -> None:
-        """Nobody gave an address: what was said goes."""
+        """Nobody gave an address: what was said goes. If this comes late itself, the clock was set, or nobody was there: an hour more."""
         row = store.locked_preparation(tx, preparation)
-        if row is not None and row.status == "waiting":
-            self._shred(tx, preparation, status="expired")
+        if row is None or row.status != "waiting":
+            return
+        now = self._clock()
+        if now - row.waiting_since > WAIT + OVERDUE:
+            store.save_preparation(tx, preparation, waiting_since=now + HOUR_MORE - WAIT)
+            self._queue.enqueue(tx, "expire", preparation, key=f"{preparation}:{now:.0f}", delay=HOUR_MORE)
+            return
+        self._shred(tx, preparation, status="expired")
 
     def is_open(self, tx: Connection, preparation: str) -> bool:
         """Whether calls may still add to it; it stays so until this transaction ends."""

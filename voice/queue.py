@@ -7,6 +7,7 @@ failure are types, so that the engine's tables hold nothing that was said.
 """
 
 import logging
+import math
 import os
 import random
 import secrets
@@ -41,6 +42,8 @@ SWEEP_SECONDS = 1.0
 _BATCH = 500  # rows deleted at once, in a few milliseconds: on SQLite a call's webhook waits for them
 RECOVERIES = 20  # so often a job is taken over from a worker that died with it; then it is what they died of
 KEEP_DAYS = 7  # a job that is done is known for so long: in this time the same name and key again is no second job
+CLOCK_JUMP = 60.0  # seconds within which a clock is kept right; more is a step of it, or a sleep of the machine
+CLOCK_TRUSTED_AFTER = 3600.0  # seconds after a step: until then nothing goes because it seems old
 LOST_LOCK_EXIT = 75  # EX_TEMPFAIL: whoever supervises starts us again
 
 
@@ -50,7 +53,7 @@ class Job:
 
     ``run(subject)`` raises to be tried again, ``attempts`` times in all, after ``base`` seconds, doubled each
     time up to ``cap``. An exception with a true ``permanent`` attribute is not tried again. ``give_up`` notes in
-    the same transaction as the job's death what that means for the rest.
+    the same transaction as the job's death what that means for the rest. ``wait``: the longest delay (seconds) that it is put in with.
     """
 
     run: Callable[[str], None]
@@ -58,6 +61,7 @@ class Job:
     base: float = 1.0
     cap: float = 300.0
     give_up: Callable[[Connection, str, str], None] = lambda connection, subject, reason: None
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,13 @@ class Queue:
         """Whether a worker has died with this job in hand."""
         found = self._client.list_workflows(workflow_ids=[f"{name}:{key}:{attempt}"], load_input=False, load_output=False)
         return any((workflow.recovery_attempts or 0) > 1 for workflow in found)
+
+    def wait_no_longer(self, longest: Callable[[str], float]) -> None:
+        """Bring forward the jobs that wait for longer than ``longest(name)`` seconds can be: the clock went back since they were put in."""
+        for job in self._client.list_workflows(status="DELAYED", name=WORKFLOW, load_input=False, load_output=False):
+            most = longest(job.workflow_id.partition(":")[0])
+            if (job.delay_until_epoch_ms or 0) / 1000 - time.time() > most + CLOCK_JUMP:
+                self._client.set_workflow_delay(job.workflow_id, delay_seconds=most)
 
     def forget_done(self, before: datetime) -> None:
         """Delete what the engine keeps of jobs that were done before then. What failed is kept for longer."""
@@ -134,8 +145,12 @@ class Worker:
         jobs: Mapping[str, Job],
         regulars: Mapping[str, Regular],
         bury: Callable[[Connection, str, str, str], bool],
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``bury(connection, id, name, reason)`` keeps the news of a job that is given up, and tells whether it was new."""
+        """``bury(connection, id, name, reason)`` keeps the news of a job that is given up, and tells whether it was new.
+
+        ``steady``: seconds that nobody sets, unlike the time of day.
+        """
         self._url = database_url
         self._engine = engine
         self._queue = queue
@@ -147,6 +162,10 @@ class Worker:
         self._locks: Liveness = liveness(database_url)
         self._one_by_one = threading.Lock()
         self._stop = threading.Event()
+        self._steady = steady
+        self._ahead = time.time() - steady()  # of the clock; it changes when the clock is set
+        self._untrusted_until = steady()
+        self._checked = steady()
 
     def run(self) -> None:
         """Work until ``stop`` is called, then finish what is under way."""
@@ -192,6 +211,8 @@ class Worker:
 
     def _scheduled(self, dbos: "type[DBOS]", name: str, regular: Regular) -> Any:
         def tick(_when: Any, _context: Any) -> None:
+            if self._steady() < self._untrusted_until:
+                return
             try:
                 regular.run()
             except Exception as error:  # the next tick tries again
@@ -251,8 +272,23 @@ class Worker:
                     dbos._recover_pending_workflows([worker])
                     self._locks.forget(worker)
             self._bury_given_up(dbos)
+            self._watch_the_clock()
         except Exception as error:  # the next one tries again, a second later
             log.warning("the sweep failed: %(error)s", {"error": error})
+
+    def _watch_the_clock(self) -> None:
+        """The clock may be set while we run. What seems old is left alone for a while, and what would wait for ever is brought forward."""
+        now, ahead = self._steady(), time.time() - self._steady()
+        if stepped := abs(ahead - self._ahead) > CLOCK_JUMP:
+            log.warning("the clock was set: nothing goes for its age in the next hour")
+            self._ahead, self._untrusted_until = ahead, now + CLOCK_TRUSTED_AFTER
+        if stepped or now - self._checked > CLOCK_JUMP:  # now and then: another machine's clock may have been set, or ours while nobody ran
+            self._checked = now
+            self._queue.wait_no_longer(self._longest_wait)
+
+    def _longest_wait(self, name: str) -> float:
+        job = self._jobs.get(name)
+        return max(job.cap * 1.2, job.wait) if job else math.inf  # what a newer program put in waits as that says
 
     def _bury_given_up(self, dbos: "type[DBOS]") -> None:
         """What the engine itself has given up, because every worker died of it, is as dead as what we give up."""

@@ -18,7 +18,7 @@ from voice.delivery import build_message
 from voice.directory import Recipient, mail_token, open_entry, page_hash, page_token, texts_used_up, token, token_hash
 from voice.errors import ProviderError
 from voice.keyring import Keyring
-from voice.preparations import Preparations
+from voice.preparations import REMIND, WAIT, Preparations
 from voice.prompts import Prompts
 from voice.provider import Provider
 from voice.queue import Job, Queue
@@ -56,9 +56,9 @@ class Invitations:
         """Every job by name."""
         return {
             "invite": Job(self.invite, attempts=12, base=1, cap=600, give_up=self._uninvited),
-            "remind": Job(self.remind, attempts=5, base=60, cap=3600, give_up=self._failed("remind")),
+            "remind": Job(self.remind, attempts=5, base=60, cap=3600, give_up=self._failed("remind"), wait=REMIND),
             "apologise": Job(self.apologise, attempts=5, base=60, cap=3600, give_up=self._failed("undeliverable")),
-            "expire": Job(self.expire),
+            "expire": Job(self.expire, wait=WAIT),
             "confirm": Job(self.confirm, attempts=34, base=5, cap=3600, give_up=self._refused),
         }
 
