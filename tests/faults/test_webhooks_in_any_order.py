@@ -40,7 +40,7 @@ class StormyLine(WebLine):
         self.sent: list[tuple[str, dict[str, str]]] = []
         self.said: dict[str, tuple[str, str, int]] = {}  # mark -> preparation, question and take
 
-    def send(self, path: str, form: Mapping[str, str], token: str = "first") -> tuple[int, str]:  # noqa: S107
+    def send(self, path: str, form: Mapping[str, str], token: str = "first") -> tuple[int, str]:
         """One request, from a client of its own, so that several can be sent at once."""
         url = BASE + path.partition("#")[0]
         fields = {**FIELDS, "CallSid": self.call_sid, "From": self.number, **form}

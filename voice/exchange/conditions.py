@@ -10,11 +10,14 @@ Media = Literal[
     "html",  # a page of HTML with status 200
     "text",  # something else that is not sound
     "truncated",
+    "cut off",  # the same, by a connection that ends before the length that was told
     "unauthorized",
+    "forbidden",
     "too many requests",
     "broken",  # 500
     "elsewhere",  # a redirect to another host, where the credentials must not be sent
     "huge",
+    "deleted",  # 404 for good, for deleting too: somebody else was faster
 ]
 
 

@@ -75,6 +75,7 @@ class Recordings:
             if conditions.recording_status != "completed":
                 return "missing"
             over = conditions.media_times is not None and recording.fetches > conditions.media_times
+            recording.deleted |= conditions.media == "deleted"
             return "sound" if over else conditions.media
 
     def delete(self, recording: Recording) -> bool:

@@ -114,7 +114,7 @@ def create_app(
         match recordings.fetch(found):
             case "sound":
                 return Response(found.wav, content_type="audio/x-wav")
-            case "missing":
+            case "missing" | "deleted":
                 return missing()
             case "empty":
                 return Response(b"", content_type="audio/x-wav")
@@ -124,10 +124,17 @@ def create_app(
                 return Response("not a sound at all", content_type="audio/x-wav")
             case "truncated":
                 return Response(found.wav[: len(found.wav) // 2], content_type="audio/x-wav")
+            case "cut off":
+                half = found.wav[: len(found.wav) // 2]
+                return Response(iter([half]), content_type="audio/x-wav", headers={"Content-Length": str(len(found.wav))})
             case "unauthorized":
                 return error(401, 20003, "Authenticate")
+            case "forbidden":
+                return error(403, 20403, "Forbidden")
             case "too many requests":
-                return error(429, 20429, "Too Many Requests")
+                later, status = error(429, 20429, "Too Many Requests")
+                later.headers["Retry-After"] = "1"
+                return later, status
             case "broken":
                 return error(500, 20500, "Internal Server Error")
             case "huge":

@@ -23,8 +23,9 @@ A line of dashes stands before another call.
 A ``key`` or ``hang up`` right after a ``say`` comes as soon as that is said. At its end the caller stays silent.
 
 Settings: ``callbacks late SECONDS | doubled | reversed | dropped``, ``actions doubled | parallel``,
-``media missing | 404 | empty | html | text | truncated | unauthorized | too many requests | broken | elsewhere | huge``
-(always, or ``once``, ``twice``, ``3 times``), ``deletes fail twice``, ``recordings absent | failed``, ``silent recordings unreported``.
+``media missing | 404 | empty | html | text | truncated | cut off | unauthorized | forbidden | too many requests | broken | elsewhere |
+huge | deleted`` (always, or ``once``, ``twice``, ``3 times``), ``deletes fail twice``, ``recordings absent | failed``,
+``silent recordings unreported``.
 """
 
 import re
