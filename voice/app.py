@@ -20,6 +20,7 @@ from voice.queue import Queue, Regular, Worker
 from voice.rehearsal import rehearse
 from voice.speech import sounds as speech_sounds
 from voice.speech.recordings import human_voices
+from voice.stuck import stuck
 from voice.telephony import signature, sounds, twiml, webhooks
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ def create_app(config: Config | None = None) -> Flask:
         """Whether the line works, for a watchdog: no personal datum."""
         try:
             with store.reading(engine) as look:
-                dead = store.count_dead_jobs(look)
+                figures = stuck(look, queue, time.time())
                 closed = store.closed_because(look) is not None
         except SQLAlchemyError:
             return Response("database: not reachable\n", status=503, mimetype="text/plain")
-        return Response(f"ok\nline: {'closed' if closed else 'open'}\njobs given up: {dead}\n", mimetype="text/plain")
+        told = ["ok", f"line: {'closed' if closed else 'open'}", *(f"{name}: {count}" for name, count in figures.items())]
+        return Response("\n".join(told) + "\n", mimetype="text/plain")
 
     if served:
         rehearse(engine, calls)

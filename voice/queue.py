@@ -46,6 +46,12 @@ CLOCK_JUMP = 60.0  # seconds within which a clock is kept right; more is a step 
 CLOCK_TRUSTED_AFTER = 3600.0  # seconds after a step: until then nothing goes because it seems old
 LOST_LOCK_EXIT = 75  # EX_TEMPFAIL: whoever supervises starts us again
 
+_OLDEST = (
+    "SELECT min(coalesce(delay_until_epoch_ms, created_at)) FROM workflow_status WHERE name = :name "
+    "AND status IN ('ENQUEUED', 'DELAYED', 'PENDING') AND coalesce(delay_until_epoch_ms, created_at) <= :now"
+)
+_OLDEST_ON_POSTGRESQL = _OLDEST.replace(" workflow_status", " dbos.workflow_status")
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -99,6 +105,12 @@ class Queue:
         """Whether a worker has died with this job in hand."""
         found = self._client.list_workflows(workflow_ids=[f"{name}:{key}:{attempt}"], load_input=False, load_output=False)
         return any((workflow.recovery_attempts or 0) > 1 for workflow in found)
+
+    def oldest(self, connection: Connection, now: float) -> float:
+        """Seconds since the oldest job that is not done could have begun; 0 if there is none."""
+        statement = _OLDEST_ON_POSTGRESQL if connection.dialect.name == "postgresql" else _OLDEST
+        since = connection.execute(sa.text(statement), {"now": int(now * 1000), "name": WORKFLOW}).scalar_one()
+        return max(0.0, now - since / 1000) if since else 0.0
 
     def wait_no_longer(self, longest: Callable[[str], float]) -> None:
         """Bring forward the jobs that wait for longer than ``longest(name)`` seconds can be: the clock went back since they were put in."""

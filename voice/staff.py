@@ -20,6 +20,8 @@ from voice.directory import Entry, Hint, binding_id, caller_keys, new_binding, o
 from voice.errors import VoiceError
 from voice.keyring import Keyring
 from voice.migrations import migrate
+from voice.queue import Queue
+from voice.stuck import stuck
 
 COLUMNS = {  # as they may be called in the first line; without such a line they stand in this order
     "phone": ("phone", "telefon", "telefonnummer", "tlf", "mobil", "mobilnummer", "nummer", "number"),
@@ -164,8 +166,7 @@ def print_status(config: Config) -> None:
     """Count what waits, what failed in the last week (texts, mails and jobs), and what the provider still has."""
     with database(config) as engine, store.reading(engine) as look:
         now = time.time()
-        counts = {**bindings.counts(look, now - STATUS_SECONDS), "jobs given up": store.count_dead_jobs(look)}
-        counts |= gone.at_the_provider(look, now)
+        counts = {**bindings.counts(look, now - STATUS_SECONDS), **stuck(look, Queue(engine), now), **gone.at_the_provider(look, now)}
     for name, count in counts.items():
         print(f"{name}: {count}")
 

@@ -310,3 +310,17 @@ def add_dead_job(connection: Connection, job_id: str, name: str, reason: str, no
 
 def count_dead_jobs(connection: Connection) -> int:
     return connection.execute(sa.select(sa.func.count()).select_from(dead_jobs)).scalar_one()
+
+
+def count_not_erased(connection: Connection, *, heard_before: float) -> int:
+    """Recordings that the provider may still have, of calls of which nothing was heard since then."""
+    kept = sa.select(sa.func.count()).select_from(utterances.join(calls, utterances.c.call_sid == calls.c.call_sid))
+    return connection.execute(
+        kept.where(~utterances.c.erased, utterances.c.status != "keyed", calls.c.heard_at < heard_before)
+    ).scalar_one()
+
+
+def count_overdue(connection: Connection, *, closed_before: float) -> int:
+    """Preparations that should have been sent without what is missing."""
+    late = sa.select(sa.func.count()).select_from(preparations).where(preparations.c.status.in_(("closed", "sending")))
+    return connection.execute(late.where(preparations.c.closed_at < closed_before)).scalar_one()

@@ -98,7 +98,7 @@ class Desk:
         """Let the clock go on to that moment, with a worker there all the time."""
         self.work()
         while (ahead := [due for due, _ in self.waiting() if due <= moment]) and ahead[0] > 0:
-            self.at(max(self.now, ahead[0]))
+            self.at(max(self.now, ahead[0] + 0.001))  # moments are told in whole milliseconds, a clock in parts of them
             self.work()
         self.at(moment)
 
