@@ -33,8 +33,9 @@ def find_programs() -> Path | None:
 class Postgres:
     """A server of its own on a loopback port. Root cannot run one, so as root it is run by the user that Debian makes for it."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, connections: int = 300) -> None:
         self.programs = programs
+        self._connections = connections
         self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         self._as: dict[str, int] = {"user": self._user.pw_uid, "group": self._user.pw_gid} if self._user else {}
         self._port = free_port()
@@ -63,7 +64,12 @@ class Postgres:
         shutil.rmtree(self.folder)
 
     def start(self) -> None:
-        settings = {"port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "max_connections": 300}
+        settings = {
+            "port": self._port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.folder,
+            "max_connections": self._connections,
+        }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             command = [self.programs / "postgres", "-D", self.folder / "data", *flags]

@@ -145,9 +145,9 @@ def note_acknowledgements(world: World) -> None:
     """What the line has said yes to: from then on an answer may not be lost."""
     told = {str(news.request.params.get("RecordingSid")) for news in world.line.exchange.deliveries if _is_yes(news.result)}
     for fate in world.fates:
-        hooks = fate.record.webhooks
-        if SAID_WHEN_BROKEN & set(fate.record.conversation.texts("says")):
-            hooks = hooks[:-1]  # a 200, but what it said was: ring again
+        hooks = [hook for hook in fate.record.webhooks if hook.request.params]  # without the sounds that were fetched
+        if hooks and SAID_WHEN_BROKEN & set(fate.record.conversation.texts("says")):
+            hooks = [hook for hook in hooks if hook.request.url != hooks[-1].request.url]  # a 200, but what it said was: ring again
         heard = told | {str(hook.request.params.get("RecordingSid")) for hook in hooks if _is_yes(hook.result)}
         loud = (recording for recording in fate.record.recordings if any(recording.pcm))
         for mark, recording in zip(fate.plan.marks, loud, strict=False):  # a mark is spoken once, each in a recording of its own
