@@ -61,8 +61,6 @@ def give_up(prompts: Prompts, session: Session) -> Step:
             return choose(prompts, session)
         case "question":
             return _left_in_silence(prompts, session)
-        case "answered":
-            return onward(prompts, session)
         case "stop":
             return end(session, "silent", prompts.phrase("goodbye_silent"))
         case "onward":
