@@ -6,7 +6,7 @@ e-mail with a written preparation to bring to the talk with their leader.
 One way down, checked by ``tests/test_architecture.py``::
 
     __main__  >  local  >  serving  >  forgetting | statistics | keys  >  staff  >  app | migrations | processes | check | models
-      >  telephony | jobs | invitations | pages | responses | rehearsal | retention | sweep  >  calls
+      >  telephony | jobs | stuck | invitations | pages | responses | rehearsal | retention | sweep  >  calls
       >  preparations  >  delivery | directory | nonces  >  keyring
       >  provider | summary | queue | store | bindings | gone | vault | addresses | keyfiles  >  speech  >  liveness | schema
       >  dialogue  >  content  >  prompts | required  >  tables  >  config  >  environment | templates  >  logs  >  errors

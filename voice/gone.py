@@ -117,10 +117,7 @@ def monthly(tx: Connection) -> dict[str, dict[str, int]]:
 def at_the_provider(tx: Connection, now: float) -> Mapping[str, int]:
     """What may still be there, for the operator."""
     others = sa.select(counts.c.number).where(counts.c.what == OTHERS).order_by(counts.c.day.desc()).limit(1)
-    late = sa.select(sa.func.count()).select_from(utterances).join(preparations)
-    late = late.where(~utterances.c.erased, utterances.c.status.not_in(("expected", "keyed")), preparations.c.created_at < now - 86400)
     return {
-        "recordings that the provider does not delete": tx.execute(late).scalar_one(),
         "call records that the provider does not delete": len(ended_calls(tx, now - 3 * 86400)),
         "recordings of others in the account": tx.execute(others).scalar_one_or_none() or 0,
     }

@@ -25,6 +25,7 @@ from voice.errors import ProviderError
 from voice.invitations import Invitations
 from voice.jobs import Jobs
 from voice.queue import Job, Queue, Worker
+from voice.retention import Retention
 
 NOON = 1_800_000_000.0  # 2027-01-15, a Friday
 
@@ -64,6 +65,7 @@ class Desk:
         hears = transcriber or DtmfTranscriber()
         self.jobs = Jobs(*parts, hears, web.keyring, self.mails.append, recipient=self.invitations.recipient)  # type: ignore[arg-type]
         self.calls = web.app.extensions["line"].calls
+        self.retention = Retention(config, engine, queue)
         self.table: Mapping[str, Job] = {**self.jobs.table(), **self.invitations.table()}
         self._worker = Worker(config.database_url, engine, queue, self.table, {}, _bury)
         self._chance = chance

@@ -34,10 +34,12 @@ DATABASES = ("sqlite", "postgresql", NEITHER)
 PASSED, FAILED, UNREACHED = "passed", "failed", "not reached"
 
 
-def sizes(*, test: int | None = 0, sample: int | None = 0, full: int | None = 0, test_on: str = "sqlite") -> pytest.MarkDecorator:
+def sizes(
+    *, test: int | None = 0, sample: int | None = 0, full: int | None = 0, test_on: str = "sqlite", databases: Sequence[str] = DATABASES[:2]
+) -> pytest.MarkDecorator:
     """How many cases (``amount``) are tried in make faults and make faults-full on each database, and in make test on one. None: all."""
     parameters = [pytest.param(test_on, test, id=f"{test_on}-test")] if test != 0 else []
-    for database in DATABASES[:2]:
+    for database in databases:
         for kind, amount, mark in (("sample", sample, pytest.mark.faults), ("full", full, pytest.mark.faults_full)):
             if amount != 0:
                 parameters.append(pytest.param(database, amount, id=f"{database}-{kind}", marks=mark))

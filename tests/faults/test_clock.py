@@ -31,7 +31,7 @@ class TrueTime:
         worker = desk._worker
         worker._steady = lambda: self.passed
         worker._ahead, worker._untrusted_until, worker._checked = desk.now, 0.0, 0.0
-        regulars = {"lost_ends": (MINUTE, desk.calls.end_silent), "shredding": (HOUR, desk.jobs.shred_old)}
+        regulars = {"lost_ends": (MINUTE, desk.calls.end_silent), "retention": (HOUR, desk.retention.run)}
         self.ticks: dict[float, Callable[[object, object], None]] = {
             every: worker._scheduled(_Schedule, name, Regular(run, ""))["workflow_fn"]  # type: ignore[arg-type]
             for name, (every, run) in regulars.items()

@@ -89,7 +89,8 @@ def fill(disk: Path) -> None:
                 continue
 
 
-@sizes(test=1, sample=5, full=None)
+@sizes(test=1, sample=5, full=None, databases=["sqlite"])
+@pytest.mark.usefixtures("new_database")
 @pytest.mark.row("disk full")
 def test_a_disk_that_is_full_from_some_moment_on_loses_nothing_and_all_recovers(
     tmp_path: Path, disk: Path, moments: Moments, cases: Cases, amount: int | None
@@ -218,7 +219,8 @@ def trouble(folder: Path, server: Postgres, happens: Callable[[Postgres, str], N
         return check_world(world)
 
 
-@sizes(test=0, sample=3, full=None)
+@sizes(sample=3, full=None, databases=["postgresql"])
+@pytest.mark.usefixtures("new_database")
 @pytest.mark.row("PostgreSQL in trouble")
 def test_a_server_that_is_restarted_or_drops_or_refuses_us_loses_nothing(
     tmp_path: Path, postgres: Postgres, cases: Cases, amount: int | None

@@ -42,6 +42,7 @@ class StormyLine(WebLine):
 
     def send(self, path: str, form: Mapping[str, str], token: str = "first") -> tuple[int, str]:
         """One request, from a client of its own, so that several can be sent at once."""
+        self._session = None
         url = BASE + path.partition("#")[0]
         fields = {**FIELDS, "CallSid": self.call_sid, "From": self.number, **form}
         headers = {"X-Twilio-Signature": RequestValidator(TOKEN).compute_signature(url, fields), "I-Twilio-Idempotency-Token": token}
