@@ -59,7 +59,7 @@ def speed(shape: Shape, cache_file: Path) -> float:
 
 def _apart(shape: Shape) -> float:
     command = [sys.executable, "-m", "voice.models.measuring", json.dumps(asdict(shape))]
-    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - our own program, with numbers
+    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - our own program, with numbers # nosec B603
     if done.returncode:
         raise ModelError("This machine's speed could not be measured (too little memory or disk?): leave it out with --no-measure.")
     return float(done.stdout)
