@@ -2,7 +2,7 @@
 
 That is: the webhook's answer, and the first sound that it plays, fetched. Callers obey the TwiML and act every second or
 two, which is five to ten times the pace of people. Prints p50, p99 and the slowest, for 1 caller and for 100 at once,
-beside a page that does nothing (``/healthz``) and the disk alone (four kilobytes written and synced, as a webhook does once) in the
+beside a request that is turned away and the disk alone (four kilobytes written and synced, as a webhook does once) in the
 same run, as machines here are noisy.
 
     python bench/dead_air.py [seconds]
@@ -67,7 +67,7 @@ class Caller(threading.Thread):
             if document.find("Hangup") is not None:
                 return
             began = time.monotonic()
-            self.get("/healthz")
+            self.ask("GET", "/nothing")
             self.idle.append(time.monotonic() - began)
             time.sleep(random.uniform(0.5, 1.5) * self.pause)
             record, gather = document.find("Record"), document.find("Gather")
@@ -137,7 +137,7 @@ def measure(config: Config, callers: int, seconds: float, pause: float) -> None:
     failures = [failure for thread in threads for failure in thread.failures]
     for name, times in (
         (f"{callers} callers: webhook and first sound", waits),
-        ("  beside it: /healthz", idle),
+        ("  beside it: turned away", idle),
         ("  the disk alone", sorted(disk.waits)),
     ):
         p99 = times[int(len(times) * 0.99)]

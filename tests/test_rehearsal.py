@@ -73,4 +73,4 @@ def test_a_database_that_is_not_ready_does_not_keep_the_process_from_starting(
 ) -> None:
     with store.writing(web.engine) as tx:
         tx.exec_driver_sql(f"DELETE FROM {missing}" if missing == "worker_keys" else "ALTER TABLE calls RENAME TO away")
-    assert served(monkeypatch, tmp_path).test_client().get("/healthz").status_code == 200
+    assert served(monkeypatch, tmp_path).test_client().get(f"/audio/{'0' * 64}.wav").status_code == 404

@@ -83,7 +83,6 @@ def run(folder: Path, database_url: str, seed: int, faults: str = "", patience: 
 @pytest.mark.parametrize(
     ("new_database", "amount"),
     [
-        pytest.param("postgresql", 1, id="postgresql-test"),
         pytest.param("postgresql", 2, id="postgresql-sample", marks=pytest.mark.faults),
         pytest.param("postgresql", 20, id="postgresql-full", marks=pytest.mark.faults_full),
     ],
