@@ -17,7 +17,7 @@ from voice.local.mailbox import Mailbox
 from voice.speech.espeak import EspeakSynthesizer
 from voice.speech.telephone import telephone_wav
 
-MAIL_SECONDS = 30.0  # the trial model needs about two seconds an answer; a good one on a small machine far more
+MAIL_SECONDS = 180.0  # a good recogniser on a small machine takes as long for eight answers; the trial one about three seconds each
 
 
 def ring(path: Path, config: Config | None) -> int:
