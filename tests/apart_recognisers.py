@@ -10,14 +10,8 @@ import time
 from voice.speech import Transcript
 
 
-class Recogniser:
-    """Does what the language asks for, and writes down what came of it."""
-
-    def transcribe(self, sound: bytes, language: str) -> Transcript:
-        return Transcript(str(getattr(self, language)()), 1.0, unsure=False, language="da")
-
-    def da(self) -> str:
-        return "hej"
+class Harm:
+    """What a recording can do to the process that looks into it."""
 
     def hang(self) -> None:
         while True:
@@ -32,11 +26,6 @@ class Recogniser:
     def swell(self) -> int:
         return len([bytearray(10_000_000) for _ in range(1_000)])
 
-    def chatter(self) -> str:
-        print("words that are no reply", flush=True)
-        os.write(1, b"\0\0\0\1")
-        return "quiet again"
-
     def fail(self) -> None:
         raise RuntimeError("a text with a word of the caller's")
 
@@ -46,6 +35,21 @@ class Recogniser:
                 os.write(descriptor, b"\xff" * 64)
             except OSError:
                 continue
+
+
+class Recogniser(Harm):
+    """Does what the language asks for, and writes down what came of it."""
+
+    def transcribe(self, sound: bytes, language: str) -> Transcript:
+        return Transcript(str(getattr(self, language)()), 1.0, unsure=False, language="da")
+
+    def da(self) -> str:
+        return "hej"
+
+    def chatter(self) -> str:
+        print("words that are no reply", flush=True)
+        os.write(1, b"\0\0\0\1")
+        return "quiet again"
 
     def secrets(self) -> list[str]:
         return sorted(os.environ)
