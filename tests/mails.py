@@ -13,11 +13,23 @@ from voice.summary.words import tidy
 NOTES = ("not_answered", "not_heard", "failed", "incomplete", "unsure", "foreign", "typed")
 
 
+def body(mail: EmailMessage) -> str:
+    """What a mail says without its form."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def link(text: str) -> str:
+    """The first address in it."""
+    found = re.search(r"http://\S+", text)
+    assert found is not None
+    return found[0]
+
+
 def answers(mail: EmailMessage, prompts: Prompts) -> dict[str, str]:
     """By question: the words, the name of the key's answer, and the names of the notes. Questions are named by their ids."""
-    body = mail.get_body(("plain",))
-    assert body is not None
-    title, opening, *passages, _automatic = body.get_content().replace("\r\n", "\n").strip().split("\n\n")
+    title, opening, *passages, _automatic = body(mail).strip().split("\n\n")
     if not opening.startswith(prompts.mail["late"]):
         del passages[0]  # what to do with it
     guide = next(guide for guide in prompts.guides if guide.title == title)

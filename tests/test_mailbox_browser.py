@@ -1,9 +1,7 @@
 """The whole way as a caller goes it: the call, the text, the page, the button in the mail, and the mail with the preparation."""
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from tests.browser import TAGS, chromium  # noqa: F401 - the fixture "browser"
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
+from tests.mails import body, link
 from tests.sounds import lay_sounds
 from voice.exchange import Script
 from voice.local.line import LocalLine
@@ -67,18 +66,6 @@ def faults(seen: "BrowserContext", url: str, *, write: str = "") -> list[str]:
     small = page.evaluate("[...document.querySelectorAll('button, input:not([type=hidden])')].some(e => e.offsetHeight < 44)")
     page.close()
     return found + (["a target under 44 pixels"] if small else [])
-
-
-def link(text: str) -> str:
-    found = re.search(r"http://\S+", text)
-    assert found is not None
-    return found[0]
-
-
-def body(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
-    assert part is not None
-    return part.get_content()
 
 
 def test_from_the_call_by_text_page_and_button_to_the_mail(line: LocalLine, browser: "Browser") -> None:

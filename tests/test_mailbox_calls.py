@@ -3,7 +3,6 @@
 Web and worker are processes of their own, and the exchange sends the texts. A browser goes the same way in test_mailbox_browser.py.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -15,6 +14,7 @@ import urllib3
 
 from tests.conftest import TEST_PROMPTS
 from tests.dtmf_transcriber import dtmf_wav
+from tests.mails import body, link
 from tests.sounds import lay_sounds
 from voice import bindings, store
 from voice.content import load
@@ -55,18 +55,6 @@ def becomes(what: Callable[[], T]) -> T:
     while not (found := what()) and time.monotonic() < end:
         time.sleep(0.05)
     return found
-
-
-def link(text: str) -> str:
-    found = re.search(r"http://\S+", text)
-    assert found is not None
-    return found[0]
-
-
-def body(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
-    assert part is not None
-    return str(part.get_content()).replace("\r\n", "\n")
 
 
 def mails_to(line: LocalLine, address: str, count: int = 1) -> list[EmailMessage]:
