@@ -1,4 +1,4 @@
-"""The database, and all the SQL there is.
+"""The database, and its SQL; what is bound to numbers stands in bindings.py, what goes in gone.py.
 
 The same code runs on SQLite and on PostgreSQL. Writes take the lock at once (``BEGIN IMMEDIATE`` or a
 row's ``FOR UPDATE``): a read that turns into a write would fail without waiting on SQLite.
