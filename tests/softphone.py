@@ -21,7 +21,7 @@ from voice.local.line import free_port
 
 INSTALLED = shutil.which("baresip") is not None
 MODULES = Path("/usr/lib/baresip/modules")
-SECONDS = 15.0  # for anything that is waited for
+SECONDS = 60.0  # for anything that is waited for
 BREATH = 60.0  # seconds of silence after what is spoken; when a file is at its end baresip sends no sound at all
 PIPE_BYTES = 4096  # the least there is: a quarter of a second
 LOUDSPEAKER = """
@@ -80,7 +80,12 @@ class Softphone:
         self._command("ausrc", f"aufile,{self._sound('speech', pcm)}")
 
     def hang_up(self) -> None:
-        self._command("hangup")
+        """And again, until the call is closed: a telephone that is held up may lose the first."""
+        end = time.monotonic() + SECONDS
+        while "CALL_CLOSED" not in self._events and time.monotonic() < end:
+            self._command("hangup")
+            with self._changed:
+                self._changed.wait_for(lambda: "CALL_CLOSED" in self._events, 5)
 
     def wait_for(self, event: str) -> None:
         """Wait for one of baresip's events, such as CALL_ESTABLISHED or CALL_CLOSED."""
