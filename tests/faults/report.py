@@ -117,8 +117,9 @@ class Report:
 class Cases:
     """The cases of one test. A failed one is noted and the others go on; at the end the test fails with all of them."""
 
-    def __init__(self, report: Report, row: str, database: str) -> None:
+    def __init__(self, report: Report, row: str, database: str, part: slice = slice(None)) -> None:
         self._report = report
+        self._part = part
         self.row = row
         self.database = database
         self.failures: list[str] = []
@@ -126,7 +127,7 @@ class Cases:
 
     def take(self, everything: Iterable[str], amount: int | None = None) -> list[str]:
         """What of these is to be tried: so many, without those that the report has."""
-        chosen = spread(list(everything), amount)
+        chosen = spread(list(everything), amount)[self._part]
         return [case for case in chosen if not self._report.is_done(self.row, self.database, case)]
 
     @contextmanager
@@ -181,7 +182,7 @@ def report_of(config: pytest.Config) -> Report:
 @pytest.fixture
 def cases(request: pytest.FixtureRequest) -> Cases:
     """The cases of this test's row: notes each, and leaves out what the report has already."""
-    return Cases(report_of(request.config), _row(request.node), _database(request.node))
+    return Cases(report_of(request.config), _row(request.node), _database(request.node), request.config.getoption("part"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -195,6 +196,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record", metavar="FILE", help="note the cases of faults in this file, and go on where it ends")
+    parser.addoption("--part", metavar="K/N", type=part, default=slice(None), help="of the cases of faults, every N-th from the K-th on")
+
+
+def part(text: str) -> slice:
+    first, _, step = text.partition("/")
+    return slice(int(first) - 1, None, int(step))
 
 
 def _row(item: pytest.Item) -> str:
@@ -221,9 +228,11 @@ def leave_out_what_is_done(config: pytest.Config, items: list[pytest.Item]) -> N
     """What the report has is not tried again."""
     report = report_of(config)
     done = [item for item in items if _is_one_case(item) and report.is_done(_row(item), _database(item), _case(item))]
-    if done:
-        config.hook.pytest_deselected(items=done)
-        items[:] = [item for item in items if item not in done]
+    others = [item for item in items if _is_one_case(item)]
+    mine = others[config.getoption("part")]
+    if left_out := [*done, *(item for item in others if item not in mine)]:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)

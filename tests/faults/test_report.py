@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.report import Cases, Entry, Report, spread
+from tests.faults.report import Cases, Entry, Report, part, spread
 
 
 def cases(path: Path) -> Cases:
@@ -58,3 +58,9 @@ def test_a_sample_is_spread_over_all_cases_and_is_the_same_each_time() -> None:
     everything = [str(n) for n in range(100)]
     assert spread(everything, 4) == ["12", "37", "62", "87"]
     assert spread(everything, None) == spread(everything, 200) == everything
+
+
+def test_the_parts_of_several_runs_are_together_the_whole() -> None:
+    everything = [str(n) for n in range(10)]
+    parts = [Cases(Report(), "kills", "sqlite", part(f"{k}/3")).take(everything) for k in (1, 2, 3)]
+    assert sorted((case for taken in parts for case in taken), key=int) == everything
