@@ -1,5 +1,7 @@
 """A line whose processes die and are started again, and which knows faults that a case may ask for."""
 
+import atexit
+import functools
 import os
 import signal
 import threading
@@ -12,6 +14,7 @@ from unittest.mock import patch
 
 from tests.conftest import TEST_PROMPTS, NewDatabase
 from tests.faults.callers import Callers
+from tests.faults.warm import Nursery
 from tests.faults.world import World, wait_until_healthy
 from tests.sounds import lay_sounds
 from tests.web import CAPS, MANY
@@ -30,8 +33,16 @@ def a_line(
     """A line of the processes under test. What dies stays dead."""
     more = {"PROMPTS_DIR": str(TEST_PROMPTS), "DATABASE_URL": database_url, **dict.fromkeys(CAPS, MANY), **(settings or {})}
     lay_sounds(sounds, database_url)
-    with line(folder, more, WORKER, WEB) as running:
+    with patch.object(processes, "subprocess", nursery()), line(folder, more, WORKER, WEB) as running:
         yield running
+
+
+@functools.cache
+def nursery() -> Nursery:
+    """Of this run."""
+    found = Nursery()
+    atexit.register(found.close)
+    return found
 
 
 @contextmanager
