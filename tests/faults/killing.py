@@ -44,7 +44,7 @@ def died(world: World, group: int) -> bool:
         assert time.monotonic() < end, "neither did the moment come, nor is everything done"
         if world.line.exchange.settle(0) and not under_way(world):
             return not members(group)
-        time.sleep(0.05)
+        time.sleep(0.1)
     return True
 
 

@@ -124,7 +124,7 @@ def wait_until_quiet(world: World) -> None:
         if waiting != before:
             end, before = time.monotonic() + world.patience, waiting
         assert time.monotonic() < end, f"still under way: {waiting}"
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 def under_way(world: World) -> dict[str, list[Any]]:
