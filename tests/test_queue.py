@@ -17,7 +17,7 @@ from tests.conftest import ROOT, NewDatabase
 from tests.postgres import Postgres
 from tests.trial_worker import RECOVERIES, WORDS
 from voice import store
-from voice.queue import APPLICATION, LOST_LOCK_EXIT, Queue
+from voice.queue import APPLICATION, LOST_LOCK_EXIT, SWEEP_SECONDS, Queue
 
 
 class Bench:
@@ -296,12 +296,16 @@ def test_what_is_done_is_forgotten_after_a_while(bench: Bench) -> None:
     assert "run:waiting:1" in bench.known()
 
 
-def test_a_worker_that_loses_its_lock_ends_itself(postgres: Postgres, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine_waits", [False, True], ids=["at rest", "while the engine waits for the database"])
+def test_a_worker_that_loses_its_lock_ends_itself(postgres: Postgres, tmp_path: Path, engine_waits: bool) -> None:
     """Others take it for dead and do its jobs: it must not do them as well. Its supervisor starts it again."""
-    with a_bench(postgres.new_database(), tmp_path) as bench:
+    with a_bench(postgres.new_database(), tmp_path) as bench, bench.engine.connect() as other:
         worker = bench.start()
         bench.enqueue("run", "alive")
         wait_for(lambda: bench.lines("run", "alive"))
+        if engine_waits:
+            other.execute(sa.text("LOCK TABLE dbos.workflow_status IN ACCESS EXCLUSIVE MODE"))
+            time.sleep(3 * SWEEP_SECONDS)  # by now the sweep waits
         with bench.engine.begin() as connection:
             lost = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (%s)"
             own = "SELECT oid FROM pg_database WHERE datname = current_database()"

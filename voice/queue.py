@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from voice.clock import CLOCK_JUMP, Clock
 from voice.liveness import Liveness, liveness
 from voice.logs import reason
 
@@ -42,8 +43,6 @@ SWEEP_SECONDS = 1.0
 _BATCH = 500  # rows deleted at once, in a few milliseconds: on SQLite a call's webhook waits for them
 RECOVERIES = 20  # so often a job is taken over from a worker that died with it; then it is what they died of
 KEEP_DAYS = 7  # a job that is done is known for so long: in this time the same name and key again is no second job
-CLOCK_JUMP = 60.0  # seconds within which a clock is kept right; more is a step of it, or a sleep of the machine
-CLOCK_TRUSTED_AFTER = 3600.0  # seconds after a step: until then nothing goes because it seems old
 LOST_LOCK_EXIT = 75  # EX_TEMPFAIL: whoever supervises starts us again
 
 _OLDEST = (
@@ -157,12 +156,8 @@ class Worker:
         jobs: Mapping[str, Job],
         regulars: Mapping[str, Regular],
         bury: Callable[[Connection, str, str, str], bool],
-        steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``bury(connection, id, name, reason)`` keeps the news of a job that is given up, and tells whether it was new.
-
-        ``steady``: seconds that nobody sets, unlike the time of day.
-        """
+        """``bury(connection, id, name, reason)`` keeps the news of a job that is given up, and tells whether it was new."""
         self._url = database_url
         self._engine = engine
         self._queue = queue
@@ -174,16 +169,14 @@ class Worker:
         self._locks: Liveness = liveness(database_url)
         self._one_by_one = threading.Lock()
         self._stop = threading.Event()
-        self._steady = steady
-        self._ahead = time.time() - steady()  # of the clock; it changes when the clock is set
-        self._untrusted_until = steady()
-        self._checked = steady()
+        self._clock = Clock()
 
     def run(self) -> None:
         """Work until ``stop`` is called, then finish what is under way."""
         from dbos import DBOS
 
         self._locks.hold(self._name)
+        threading.Thread(target=self._guard, name="guard", daemon=True).start()
         DBOS(
             config={
                 "name": APPLICATION,
@@ -223,7 +216,7 @@ class Worker:
 
     def _scheduled(self, dbos: "type[DBOS]", name: str, regular: Regular) -> Any:
         def tick(_when: Any, _context: Any) -> None:
-            if self._steady() < self._untrusted_until:
+            if not self._clock.trusted:
                 return
             try:
                 regular.run()
@@ -272,11 +265,15 @@ class Worker:
         if self._bury(connection, job_id, name, reason):
             self._jobs.get(name, _UNKNOWN).give_up(connection, subject, reason)
 
+    def _guard(self) -> None:
+        """End ourselves when others take us for dead. Nothing else may hold this up: the engine waits for a lost database without end."""
+        while not self._locks.lost():
+            time.sleep(SWEEP_SECONDS)
+        log.error("this worker lost its lock and ends, so that its jobs run once")
+        os._exit(LOST_LOCK_EXIT)
+
     def _sweep(self, dbos: "type[DBOS]") -> None:
-        """Take over the jobs of workers that died, and end ourselves if others take us for dead."""
-        if self._locks.lost():
-            log.error("this worker lost its lock and ends, so that its jobs run once")
-            os._exit(LOST_LOCK_EXIT)
+        """Take over the jobs of workers that died."""
         try:
             pending = dbos.list_workflows(status="PENDING", load_input=False, load_output=False)
             for worker in {executor for workflow in pending if (executor := workflow.executor_id) and executor != self._name}:
@@ -289,13 +286,8 @@ class Worker:
             log.warning("the sweep failed: %(error)s", {"error": error})
 
     def _watch_the_clock(self) -> None:
-        """The clock may be set while we run. What seems old is left alone for a while, and what would wait for ever is brought forward."""
-        now, ahead = self._steady(), time.time() - self._steady()
-        if stepped := abs(ahead - self._ahead) > CLOCK_JUMP:
-            log.warning("the clock was set: nothing goes for its age in the next hour")
-            self._ahead, self._untrusted_until = ahead, now + CLOCK_TRUSTED_AFTER
-        if stepped or now - self._checked > CLOCK_JUMP:  # now and then: another machine's clock may have been set, or ours while nobody ran
-            self._checked = now
+        """What would wait for ever since the clock was set is brought forward."""
+        if self._clock.look():
             self._queue.wait_no_longer(self._longest_wait)
 
     def _longest_wait(self, name: str) -> float:

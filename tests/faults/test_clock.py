@@ -15,6 +15,7 @@ from tests.mailbox_line import SETTINGS
 from tests.test_webhooks import Phone, recording
 from tests.web import BASE
 from voice import store
+from voice.clock import Clock
 from voice.queue import Regular
 
 MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86400.0, 365 * 86400.0
@@ -29,8 +30,7 @@ class TrueTime:
         self.desk = desk
         self.passed = 0.0
         worker = desk._worker
-        worker._steady = lambda: self.passed
-        worker._ahead, worker._untrusted_until, worker._checked = desk.now, 0.0, 0.0
+        worker._clock = Clock(lambda: self.passed)
         regulars = {"lost_ends": (MINUTE, desk.calls.end_silent), "retention": (HOUR, desk.retention.run)}
         self.ticks: dict[float, Callable[[object, object], None]] = {
             every: worker._scheduled(_Schedule, name, Regular(run, ""))["workflow_fn"]  # type: ignore[arg-type]
