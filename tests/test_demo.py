@@ -41,7 +41,7 @@ class PlainTelephone:
         """Wait until this happens on the call."""
         end = time.monotonic() + 40
         while time.monotonic() < end:
-            message = self._socket.receive(timeout=5)
+            message = self._socket.receive(timeout=60)
             if isinstance(message, str) and wanted.items() <= json.loads(message).get("entry", {}).items():
                 return
         pytest.fail(f"it did not come to {wanted}")
@@ -145,7 +145,7 @@ def wait_for_the_mail(demo: Demo) -> list[dict[str, Any]]:
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         return str(response.read().decode())
 
 

@@ -27,7 +27,7 @@ class Telephone:
         self._sip, self._rtp = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
         for wire in (self._sip, self._rtp):
             wire.bind((HOST, 0))
-            wire.settimeout(5)
+            wire.settimeout(60)
         self._to = "<sip:+4570123456@127.0.0.1>"
         self._sequence = 0
 
@@ -179,7 +179,7 @@ def test_the_caller_hangs_up_before_the_line_answers(line: Line, exchange: Excha
     cancelled = threading.Event()
 
     def answer() -> str:
-        cancelled.wait(5)
+        cancelled.wait(60)
         return twiml("<Pause length='60'/>")
 
     line["/voice"] = answer

@@ -354,7 +354,7 @@ def test_the_real_web_process_logs_nothing_of_a_request_whatever_its_access_log_
             raw(port, f"{broken}\r\n\r\n".encode())
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     log.seek(0)
     text = log.read().decode()
     log.close()

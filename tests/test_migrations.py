@@ -96,7 +96,7 @@ def test_several_processes_may_migrate_at_once(url: str, tmp_path: Path) -> None
     environment = {**os.environ, **environ(tmp_path, DATABASE_URL=url)}
 
     def run(_number: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30)
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
     with ThreadPoolExecutor(3) as threads:
         done = list(threads.map(run, range(3)))

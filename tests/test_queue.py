@@ -310,7 +310,7 @@ def test_a_worker_that_loses_its_lock_ends_itself(postgres: Postgres, tmp_path: 
             lost = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (%s)"
             own = "SELECT oid FROM pg_database WHERE datname = current_database()"
             assert (True,) in connection.execute(sa.text(lost % own)).all()
-        assert worker.wait(10) == LOST_LOCK_EXIT
+        assert worker.wait(30) == LOST_LOCK_EXIT
 
 
 @pytest.mark.faults
@@ -320,7 +320,7 @@ def test_a_failure_outlives_the_end_of_the_database_server(tmp_path: Path, postg
         bench.enqueue("slowly_fail_once", "hit")
         wait_for(lambda: bench.lines("failing", "hit"))
         server.stop(at_once=True)
-        assert worker.wait(20) == LOST_LOCK_EXIT
+        assert worker.wait(60) == LOST_LOCK_EXIT
         server.start()
         bench.start()
         wait_for(lambda: bench.lines("well", "hit"), seconds=30)
