@@ -215,7 +215,7 @@ class TestAWorker:
             assert subject == key
 
     def test_forgets_only_what_is_done_and_old(self, working: Bench) -> None:
-        """The last of these tests: it forgets the others' jobs."""
+        """After the others, whose jobs it forgets."""
         working.enqueue("run", "old")
         wait_for(lambda: any(job.status == "SUCCESS" for job in working.client().list_workflows(workflow_ids=["run:old:1"])))
         working.enqueue("run", "waiting", delay=3600)
@@ -227,6 +227,16 @@ class TestAWorker:
         assert "run:waiting:1" in working.known()
         assert "run:old:1" in done
         assert not done.intersection(working.known())
+
+    def test_finishes_what_it_has_in_hand_when_it_is_told_to_stop(self, working: Bench) -> None:
+        """The last of these tests."""
+        [worker] = working.workers
+        working.enqueue("slow", "in-hand")
+        wait_for(lambda: working.lines("begin", "in-hand"))
+        worker.terminate()
+        assert worker.wait(30) == 0
+        assert working.lines("end", "in-hand") == [worker.pid]
+        assert working.client().list_workflows(status="PENDING", name="job") == [], "something was begun and not finished"
 
 
 def test_a_workers_death_delays_its_jobs_by_less_than_five_seconds(bench: Bench) -> None:

@@ -202,9 +202,8 @@ class Worker:
         DBOS.launch()
         for queue, at_once in _AT_ONCE.items():
             DBOS.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=0.25, on_conflict="always_update")
-        for schedule in DBOS.list_schedules():
-            if schedule["schedule_name"] not in self._regulars:  # an older program's: nobody here could do it, and it would pile up
-                DBOS.delete_schedule(schedule["schedule_name"])
+        for name in {schedule["schedule_name"] for schedule in DBOS.list_schedules()} - self._regulars.keys():
+            DBOS.delete_schedule(name)  # an older program's: nobody here could do it, and it would pile up
         DBOS.apply_schedules(schedules)
         log.info("worker ready")
         while not self._stop.wait(SWEEP_SECONDS):
