@@ -1,18 +1,18 @@
 """What seldom happens in whole calls: second runs of a job, ids that nobody knows, a guide that was taken away."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.faults.desk import Desk, a_desk
+from tests.mails import body
 from tests.speech_contract import silence_wav
 from tests.test_webhooks import Phone, recording
-from voice import vault
+from voice import store, vault
 from voice.calls import GONE
-from voice.dialogue.engine import respond
-from voice.dialogue.events import CallStarted, HungUp, NoInput, UtteranceRecorded
-from voice.dialogue.session import Session
-from voice.dialogue.turn import Hangup
-from voice.jobs import _guide
-from voice.preparations import Placing
+from voice.dialogue.events import NoInput
+from voice.preparations import Placing, Preparations
+from voice.queue import Queue
 from voice.vault import SealBroken
 
 
@@ -76,25 +76,116 @@ def test_a_silence_that_comes_after_the_mail_makes_no_mail() -> None:
 
 def test_the_answers_to_a_guide_that_was_taken_away_are_sent_all_the_same() -> None:
     with a_desk() as desk:
-        guide = _guide(desk.prompts, "taken_away")
-        assert (guide.id, guide.questions) == ("taken_away", ())
+        phone = Phone(desk.web).at_question("kort")
+        speaks(desk, phone, "9988776655")
+        phone.ends()
+        desk.jobs._prompts = replace(desk.prompts, guides=tuple(guide for guide in desk.prompts.guides if guide.id != "kort"))
+        desk.work_until(desk.now + 60)
+        assert ["9 9 8 8 7 7 6 6 5 5" in body(mail) for mail in desk.mails] == [True]
+        assert desk.dead_jobs() == []
 
 
-def test_after_the_end_whatever_happens_is_the_end() -> None:
+def test_what_comes_instead_of_a_recording_is_not_kept_and_the_recording_is_asked_for_again() -> None:
     with a_desk() as desk:
-        session, _ = respond(desk.prompts, Session(), CallStarted(6))
-        over, _ = respond(desk.prompts, session, HungUp())
-        assert over.over
-        assert respond(desk.prompts, over, NoInput()) == (over, respond(desk.prompts, over, HungUp())[1])
-        assert isinstance(respond(desk.prompts, over, NoInput())[1].then, Hangup)
+        phone, comes = Phone(desk.web).at_question(), desk.provider.recording
+        spoiled = [b"", b"<html>Not now.</html>"]
+        desk.provider.recording = lambda sid: spoiled.pop() if spoiled else comes(sid)  # type: ignore[method-assign]
+        sid = speaks(desk, phone, "9988776655")
+        phone.ends()
+        desk.work()
+        assert (phone.utterances[sid].status, desk.provider.deleted) == ("expected", set())
+        desk.work_until(desk.now + 60)
+        assert [mail["hvad"] for mail in desk.words()] == ["9 9 8 8 7 7 6 6 5 5"]
+        assert [f"fetch:{sid}:{attempt}" in desk.done for attempt in (1, 2, 3, 4)] == [True, True, True, False]
 
 
-def test_a_recording_where_nothing_is_recorded_changes_nothing_but_the_turn() -> None:
+def test_of_a_recording_that_never_comes_the_mail_says_so() -> None:
     with a_desk() as desk:
-        session, _ = respond(desk.prompts, Session(), CallStarted(6))
-        after, _ = respond(desk.prompts, session, UtteranceRecorded("RE" + "1" * 32, 9, "#"))
-        assert after.answers == ()
-        assert after.place == session.place
+        phone = Phone(desk.web).at_question()
+        sid = speaks(desk, phone, "9988776655")
+        del desk.provider.recordings[sid]
+        phone.ends()
+        desk.work_until(desk.now + 20 * 60)
+        assert [mail["hvad"] for mail in desk.words()] == ["failed"]
+        assert phone.utterances[sid].status == "failed"
+        assert desk.dead_jobs() == [f"fetch:{sid}:21"]
+
+
+def test_a_recording_that_was_given_up_while_it_was_fetched_is_neither_kept_nor_written_down() -> None:
+    """The mail has gone without it, and says so: its words would be nowhere but here."""
+    with a_desk() as desk:
+        phone, comes = Phone(desk.web).at_question(), desk.provider.recording
+
+        def slowly(sid: str) -> bytes:
+            with store.writing(desk.web.engine) as tx:
+                Preparations(Queue(desk.web.engine)).settle(tx, sid, "failed")
+            return comes(sid)
+
+        desk.provider.recording = slowly  # type: ignore[method-assign]
+        sid = speaks(desk, phone, "9988776655")
+        desk.work()
+        assert (phone.utterances[sid].status, phone.utterances[sid].sound_sealed) == ("failed", None)
+        assert [job.partition(":")[0] for job in desk.done] == ["fetch", "erase"]
+        assert desk.provider.deleted == {sid}
+
+
+# ---- who goes on too late
+
+
+def broken_off(desk: Desk, mark: str) -> Phone:
+    """A call that ended after one answer."""
+    phone = Phone(desk.web).at_question("lang")
+    speaks(desk, phone, mark)
+    phone.ends()
+    return phone
+
+
+def is_asked_to_go_on(desk: Desk) -> Phone:
+    phone = Phone(desk.web).start().key("1").key("1")
+    assert phone.session.place == "resume"
+    return phone
+
+
+def goes_on_and_says(desk: Desk, phone: Phone, mark: str) -> None:
+    phone.key("1")
+    assert (phone.session.resumed, phone.session.answered) == (True, ("hvad",))
+    phone.key("1")  # a yes/no question
+    speaks(desk, phone, mark)
+    phone.ends()
+
+
+def test_who_says_yes_to_going_on_when_the_time_has_just_passed_goes_on_and_has_all_of_it_in_two_mails() -> None:
+    with a_desk(RESUME_WINDOW="30") as desk:
+        first = broken_off(desk, "9988776655")
+        desk.work_until(desk.now + 29 * 60)
+        second = is_asked_to_go_on(desk)
+        desk.work_until(desk.now + 2 * 60)
+        assert desk.statuses() == ["sent"]
+        goes_on_and_says(desk, second, "1122334455")
+        assert second.call.preparation != first.call.preparation
+        desk.work_until(desk.now + 31 * 60)
+        assert desk.statuses() == ["sent", "sent"]
+        first_mail, second_mail = desk.words()
+        none = "not_answered"
+        assert first_mail == {"hvad": "9 9 8 8 7 7 6 6 5 5", "er_det": none, "hvem": none, "vigtigst": none}
+        assert second_mail == {"hvad": none, "er_det": "yes", "hvem": "1 1 2 2 3 3 4 4 5 5", "vigtigst": none}
+
+
+def test_who_goes_on_with_what_another_call_has_deleted_meanwhile_brings_nothing_of_it_back() -> None:
+    with a_desk(RESUME_WINDOW="30") as desk:
+        first = broken_off(desk, "9988776655")
+        second, third = is_asked_to_go_on(desk), is_asked_to_go_on(desk)
+        second.key("1")
+        for key in "0441":
+            second.key(key)
+        assert second.session.ended == "deleted"
+        assert desk.statuses() == ["deleted"]
+        goes_on_and_says(desk, third, "1122334455")
+        desk.work_until(desk.now + 31 * 60)
+        assert desk.statuses() == ["deleted", "sent"]
+        assert first.utterances == {}
+        [mail] = desk.words()
+        assert (mail["hvad"], mail["hvem"]) == ("not_answered", "1 1 2 2 3 3 4 4 5 5")
 
 
 def test_what_is_locked_opens_with_its_own_secret_and_at_its_own_place_alone() -> None:
