@@ -44,7 +44,7 @@ def respond(prompts: Prompts, session: Session, event: Event) -> Reply:
     prompts = content.speaking(step.session.language)
     if step.session.turn >= MAX_TURNS and not step.session.over:
         step = replace(end(step.session, "too_long", prompts.phrase("too_long")), keyed=step.keyed)
-    if step.session.over and step.session.to == "text" and step.session.answered and step.session.ended != "deleted":
+    if step.session.over and step.session.to == "text" and step.session.answered:  # who had all deleted has none
         told = (prompts.phrase("text_waits"),)
     say = (*told, *step.say, *(asking(prompts, step.session) if step.ask else ()))
     return step.session, Turn(say, waiting(prompts, step.session), step.session.slow, step.keyed, prompts.language)
