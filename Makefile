@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+REALTIME := tests/test_sip.py
 
 # What the modules of [tool.coverage.run] are tested by, without chance: what Hypothesis finds today it may not find tomorrow.
 COVERED := $(addprefix tests/,test_walk.py test_dialogue.py test_mailbox_in_call.py test_seldom.py test_caps.py test_mailbox.py \
   test_forms.py test_webhooks.py test_worker.py test_queue.py test_vault.py faults/test_clock.py test_forgetting.py)
 
-.PHONY: help setup demo test lint coverage bench faults faults-full lock clean
+# The tests start a hundred processes: let them find the program compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test together lint coverage bench faults faults-full lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,9 +30,13 @@ $(READY): requirements/all.txt pyproject.toml
 demo: setup ## the whole product on this machine, with a telephone in the browser
 	$(BIN)/samtaleklar demo
 
-test: setup lint ## all tests; what needs a browser, PostgreSQL or a SIP phone is skipped where there is none
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not faults and not faults_full and not realtime"
-	$(BIN)/python -m pytest -m realtime
+test: setup ## all tests; what needs a browser, PostgreSQL or a SIP phone is skipped where there is none
+	@$(MAKE) --no-print-directory --jobs 2 lint together
+	$(BIN)/python -m pytest $(REALTIME)
+
+# Not the sound that is compared in time: nothing else may run beside that.
+together: setup
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore $(REALTIME)
 
 lint: setup
 	$(BIN)/ruff check voice tests bench

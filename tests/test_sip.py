@@ -19,8 +19,6 @@ from voice.exchange.conversation import What
 from voice.exchange.sip import SipGateway
 from voice.local.line import LocalLine
 
-pytestmark = pytest.mark.realtime
-
 CLIPS = SHARED / "audio"
 SECONDS = 60.0  # for anything that the line does next
 MAIL_SECONDS = 300.0
