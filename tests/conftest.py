@@ -27,7 +27,7 @@ TEST_PROMPTS = ROOT / "tests" / "prompts"
 TWO_LANGUAGES = ROOT / "tests" / "languages"
 
 settings.register_profile("test", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("faults", max_examples=5000, stateful_step_count=100, deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("faults", max_examples=10_000, stateful_step_count=100, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
@@ -35,15 +35,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 LONGEST = (
     "test_demo_browser",
     "test_calls",
+    "test_queue",
+    "test_speech_whisper",
+    "test_walk",
+    "test_mailbox_browser",
+    "test_demo",
+    "test_summary_sheet",
+    "test_migrations",
+    "test_check",
+    "test_recordings",
     "test_moments",
     "test_kills",
-    "test_queue",
-    "test_demo",
-    "test_speech_whisper",
-    "test_mailbox_browser",
-    "test_recordings",
-    "test_summary_sheet",
-    "test_walk",
     "test_mail_browser",
 )
 

@@ -114,6 +114,7 @@ def alive(pid: int) -> bool:
 # --- typed answers ---
 
 
+@pytest.mark.faults  # as test_demo_browser sees it in a browser
 def test_a_typed_answer_goes_beside_the_line_into_the_mail(tmp_path: Path, sounds: Path) -> None:
     """The whole way without a browser: the words are those that were typed, and the mail says how they came."""
     with running(tmp_path, sounds) as demo:

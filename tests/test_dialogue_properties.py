@@ -72,7 +72,7 @@ class TwoLanguagesCaller(EngineCaller):
 
 
 def test_a_caller_who_chooses_between_two_languages_finds_every_property_kept() -> None:
-    run_state_machine_as_test(TwoLanguagesCaller, settings=settings(max_examples=settings().max_examples // 2))
+    run_state_machine_as_test(TwoLanguagesCaller, settings=settings(max_examples=settings().max_examples // 3))
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_a_caller_who_obeys_the_line_finds_every_property_kept(
     guides: tuple[str, ...], unfinished: Unfinished | None, mailbox: Mailbox | None
 ) -> None:
     machine = type("Chosen", (EngineCaller,), {"prompts": only(PROMPTS, *guides), "unfinished": unfinished, "mailbox": mailbox})
-    run_state_machine_as_test(machine, settings=settings())
+    run_state_machine_as_test(machine, settings=settings(max_examples=settings().max_examples // 2))

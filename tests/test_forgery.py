@@ -23,7 +23,7 @@ from voice.dialogue.session import Session
 from voice.telephony import fields, signature, webhooks
 
 KEY = "the-secret-of-a-shared-key"
-MUTATIONS, REQUESTS, SAMPLE = 20_000, 100_000, 2_000
+MUTATIONS, REQUESTS, SAMPLE = 20_000, 100_000, 1_000
 
 
 # ---- every route in every way
@@ -249,7 +249,7 @@ def forge(web: Web, count: int, seed: int) -> Counter[str]:
     return refused
 
 
-def test_of_two_thousand_forged_requests_none_is_accepted(web: Web) -> None:
+def test_of_a_thousand_forged_requests_none_is_accepted(web: Web) -> None:
     assert len(forge(web, SAMPLE, seed=1)) == len(MUTATED)
 
 
@@ -388,7 +388,7 @@ class Faults(logging.Handler):
         self.seen.append(repr(record.args))
 
 
-def test_two_thousand_requests_of_any_form_are_answered_or_refused_and_none_fails(web: Web) -> None:
+def test_a_thousand_requests_of_any_form_are_answered_or_refused_and_none_fails(web: Web) -> None:
     codes = fuzz(web, SAMPLE, seed=2)
     assert {200, 204, 400, 403, 404, 413} <= set(codes), codes
     assert codes[200] > SAMPLE / 4

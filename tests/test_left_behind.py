@@ -18,6 +18,7 @@ def left_behind(
     return leave_behind(tmp_path, url, server, canaries, lambda: "".join(capfd.readouterr()), bugs), canaries
 
 
+@pytest.mark.parametrize("new_database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.faults)], indirect=True)
 def test_a_call_leaves_nothing_of_the_caller_behind_but_in_the_mailbox(
     tmp_path: Path, database_url: str, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -276,6 +276,7 @@ def test_a_workers_death_delays_its_jobs_by_less_than_five_seconds(bench: Bench)
     assert bench.dead_jobs() == {}
 
 
+@pytest.mark.parametrize("new_database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.faults)], indirect=True)
 def test_a_job_that_kills_its_workers_ends_as_a_dead_job(bench: Bench) -> None:
     bench.enqueue("kill", "deadly")
     wait_for(lambda: bench.dead_jobs() or (all(worker.poll() is not None for worker in bench.workers) and not bench.start()), seconds=60)
@@ -296,6 +297,7 @@ def test_the_news_of_a_dead_job_is_news_once(bench: Bench) -> None:
     assert bench.dead_jobs() == {"run:one:1": "reason"}
 
 
+@pytest.mark.parametrize("new_database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.faults)], indirect=True)
 def test_what_is_done_is_forgotten_after_a_while(bench: Bench) -> None:
     bench.start("tidy")
     bench.enqueue("run", "done")

@@ -1,6 +1,7 @@
 """WHISPER_MODEL: what is found, what is refused, and with which mend."""
 
 import hashlib
+import shutil
 import struct
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -84,32 +85,37 @@ class TestAFolder:
         assert "its model.bin is not a whole Whisper model" in self.refused(str(folder), tmp_path)
 
 
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trial model, for tests that change nothing of it."""
+    return find_model("base", tmp_path_factory.mktemp("trial") / "deep" / "cache")
+
+
 class TestTheTrialModel:
-    def test_it_is_joined_from_its_packages_and_is_the_known_one(self, tmp_path: Path) -> None:
-        folder = find_model("base", tmp_path / "deep" / "cache")
-        with (folder / "model.bin").open("rb") as joined:
-            assert hashlib.file_digest(joined, "sha256").hexdigest() == KNOWN
-        assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.bin", "tokenizer.json", "vocabulary.txt"]
-        assert [path.name for path in folder.parent.iterdir()] == ["whisper-base"], "nothing else is left in the cache"
+    def test_it_is_joined_from_its_packages_and_is_the_known_one(self, joined: Path) -> None:
+        with (joined / "model.bin").open("rb") as weights_file:
+            assert hashlib.file_digest(weights_file, "sha256").hexdigest() == KNOWN
+        assert sorted(path.name for path in joined.iterdir()) == ["config.json", "model.bin", "tokenizer.json", "vocabulary.txt"]
+        assert [path.name for path in joined.parent.iterdir()] == ["whisper-base"], "nothing else is left in the cache"
 
-    def test_it_is_known_as_poor_by_its_name_and_wherever_it_lies(self, tmp_path: Path) -> None:
-        folder = find_model("base", tmp_path)
+    def test_it_is_known_as_poor_by_its_name_and_wherever_it_lies(self, joined: Path, tmp_path: Path) -> None:
         assert is_poor("base")
-        assert is_poor(folder)
-        assert is_poor(str(folder.rename(tmp_path / "production-model")))
+        assert is_poor(joined)
+        (tmp_path / "production-model").symlink_to(joined)
+        assert is_poor(str(tmp_path / "production-model"))
 
-    def test_a_second_start_takes_what_is_there(self, tmp_path: Path) -> None:
-        before = (find_model("base", tmp_path) / "model.bin").stat()
-        assert (find_model("base", tmp_path) / "model.bin").stat() == before
+    def test_a_second_start_takes_what_is_there(self, joined: Path) -> None:
+        before = (joined / "model.bin").stat()
+        assert (find_model("base", joined.parent) / "model.bin").stat() == before
 
     def test_several_processes_may_start_at_once(self, tmp_path: Path) -> None:
-        with ProcessPoolExecutor(3, get_context("spawn")) as processes:
-            folders = set(processes.map(find_model, ["base"] * 3, [tmp_path] * 3))
+        with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+            folders = set(processes.map(find_model, ["base"] * 2, [tmp_path] * 2))
         assert folders == {tmp_path / "whisper-base"}
         assert [path.name for path in tmp_path.iterdir()] == ["whisper-base"]
 
-    def test_a_copy_of_the_wrong_size_is_refused_with_the_mend(self, tmp_path: Path) -> None:
-        with (find_model("base", tmp_path) / "model.bin").open("ab") as weights_file:
+    def test_a_copy_of_the_wrong_size_is_refused_with_the_mend(self, joined: Path, tmp_path: Path) -> None:
+        with (shutil.copytree(joined, tmp_path / joined.name) / "model.bin").open("ab") as weights_file:
             weights_file.write(b"x")
         with pytest.raises(ConfigError, match=r"WHISPER_MODEL is 'base', .*whisper-base is damaged: delete that folder"):
             find_model("base", tmp_path)

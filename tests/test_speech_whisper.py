@@ -57,8 +57,8 @@ class TestWhisper(TranscriberContract):
 
     @pytest.fixture
     def spoken(self) -> bytes:
-        """Made by espeak, which Whisper base hears as speech but does not understand."""
-        return telephone_wav(EspeakSynthesizer().synthesize("Jeg er træt, når jeg kommer hjem.", "da"), caption="")
+        """Made by espeak. A longer sentence is not understood, and tried again and again."""
+        return telephone_wav(EspeakSynthesizer().synthesize("Jeg har det godt.", "da"), caption="")
 
     def test_a_long_answer_is_heard_chunk_by_chunk(self, whisper: WhisperTranscriber) -> None:
         said = "I am often tired when I come home from work. My back hurts after a long day. I would like to plan in another way."
@@ -111,17 +111,17 @@ class TestPeopleOnTheTelephone:
         numbers = ("1 en", "2 to", "3 tre", "4 fire", "5 fem", "6 seks", "7 syv", "8 otte")
         assert sum(any(form in words for form in number.split()) for number in numbers) >= 5
         assert 3 < transcript.speech_seconds < 5.3
+        assert not transcript.foreign
 
     def test_a_short_sentence_that_is_understood_is_not_marked_for_being_short(self, whisper: WhisperTranscriber) -> None:
         transcript = whisper.transcribe(clip("human/u0042018"), "da")
         assert transcript.text.startswith("Det er også på tid")
         assert transcript.speech_seconds < 1.5
         assert not transcript.unsure
+        assert not transcript.foreign
 
 
-FEW = ("u0013002", "u0042018")
-MORE = ("u0042008", "u0042011", "u0042013", "u0042015", "u0042016")
-HUMAN = [*FEW, *(pytest.param(name, marks=pytest.mark.faults) for name in MORE)]
+HUMAN = ("u0042008", "u0042011", "u0042013", "u0042015", "u0042016")
 
 
 class TestForeign:
@@ -135,6 +135,7 @@ class TestForeign:
         assert (expected.language, expected.foreign) == ("en", False)
         assert "work" in expected.text
 
+    @pytest.mark.faults
     @pytest.mark.parametrize("name", HUMAN)
     def test_no_dane_is_taken_for_a_foreigner(self, whisper: WhisperTranscriber, name: str) -> None:
         first, *_ = chunks(decode(clip(f"human/{name}"), RATE), Cut())

@@ -169,4 +169,4 @@ def run(examples: int, *, broke_off: bool = False) -> None:
 
 @pytest.mark.parametrize("broke_off", [False, True])
 def test_a_caller_who_obeys_the_twiml_finds_every_property_kept(broke_off: bool) -> None:
-    run(settings().max_examples // 6, broke_off=broke_off)
+    run(settings().max_examples // 8, broke_off=broke_off)

@@ -594,7 +594,7 @@ PATHS = st.one_of(
 )
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(forms=st.lists(st.tuples(PATHS, st.dictionaries(NAMES, TEXT, max_size=4)), min_size=1, max_size=3), deep=st.booleans())
 def test_whatever_is_posted_gets_danish_or_is_refused_and_never_fails(
     web: Web, forms: list[tuple[str, dict[str, str]]], deep: bool
