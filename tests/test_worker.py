@@ -152,6 +152,21 @@ def test_who_is_taken_for_dead_ends_at_the_next_look(place: Place, monkeypatch: 
     assert waits == [SWEEP_SECONDS] * 2
 
 
+def test_who_cannot_tell_whether_the_others_take_it_for_dead_ends_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(code: int) -> None:
+        raise SystemExit(code)
+
+    def cannot_tell() -> bool:
+        raise sa.exc.ResourceClosedError
+
+    worker = place.worker()
+    monkeypatch.setattr(worker._locks, "lost", cannot_tell)
+    monkeypatch.setattr(queue_module.os, "_exit", end)
+    with pytest.raises(SystemExit) as ended:
+        worker._guard()
+    assert ended.value.code == LOST_LOCK_EXIT
+
+
 # ---- what is given up
 
 

@@ -266,10 +266,12 @@ class Worker:
 
     def _guard(self) -> None:
         """End ourselves when others take us for dead. Nothing else may hold this up: the engine waits for a lost database without end."""
-        while not self._locks.lost():
-            time.sleep(SWEEP_SECONDS)
-        log.error("this worker lost its lock and ends, so that its jobs run once")
-        os._exit(LOST_LOCK_EXIT)
+        try:
+            while not self._locks.lost():
+                time.sleep(SWEEP_SECONDS)
+        finally:  # also if it cannot tell: a worker without a guard must not go on
+            log.error("this worker lost its lock and ends, so that its jobs run once")
+            os._exit(LOST_LOCK_EXIT)
 
     def _sweep(self, dbos: "type[DBOS]") -> None:
         """Take over the jobs of workers that died."""
