@@ -26,6 +26,7 @@ from voice.content import load
 from voice.dialogue.session import Session
 from voice.preparations import CALLBACK_LOST, Preparations
 from voice.queue import Queue
+from voice.speech.sounds import VOICES, prompt_keys
 
 PROMPTS = load(TEST_PROMPTS / "da")
 NUMBERS = itertools.count(1)
@@ -669,6 +670,17 @@ def test_a_database_that_is_locked_too_long_is_heard_as_ring_again_later_and_new
     assert phone.answers == {}
     assert phone.news(sid) == 204
     assert phone.answers == {sid: "hvad"}
+
+
+def test_although_the_database_is_away_ring_again_is_heard_in_the_voice_of_the_line(postgres: Postgres) -> None:
+    [key] = prompt_keys(PROMPTS.phrase("busy"), VOICES["espeak"], {})
+    with Postgres(postgres.programs) as server, a_web(DATABASE_URL=server.new_database()) as web:
+        with store.writing(web.engine) as tx:
+            store.save_sound(tx, key, b"the sound")
+        phone = Phone(web).at_question()
+        server.stop(at_once=True)
+        [play] = ElementTree.fromstring(phone.post(phone.urls["key"], Digits="#").data).findall("Play")
+        assert web.client.get(play.text or "").data == b"the sound"
 
 
 def test_a_database_that_is_locked_for_a_moment_is_waited_for(web: Web, phone: Phone) -> None:

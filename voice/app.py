@@ -130,7 +130,8 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
 
 def _sounds(config: Config, engine: Engine, prompts: Prompts) -> sounds.Sounds:
     people = human_voices(config.prompts_dir, [prompts, *prompts.others])
-    return sounds.Sounds(engine, speech_sounds.VOICES[config.speech_voice], people)
+    apologies = [prompts.phrase(name) for name in webhooks.APOLOGIES]
+    return sounds.Sounds(engine, speech_sounds.VOICES[config.speech_voice], people, apologies)
 
 
 def create_transcriber(config: Config) -> "Transcriber":

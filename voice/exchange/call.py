@@ -151,7 +151,7 @@ class Call:
         except FetchError as error:
             self._record.webhooks.append(Webhook(self._wire.seconds, request, str(error)))
             raise
-        self._record.webhooks.append(Webhook(self._wire.seconds, request, reply.status))
+        self._record.webhooks.append(Webhook(self._wire.seconds, request, reply.status, reply.body if request.signed else b""))
         return reply
 
     def _params(self, status: str) -> dict[str, str]:

@@ -10,11 +10,12 @@ from voice.exchange.web import Request
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A request that the call made, and what came of it: the HTTP status, or the error's text."""
+    """A request that the call made, and what came of it: the HTTP status and the answer (not that of a sound), or the error's text."""
 
     at: float
     request: Request
     result: int | str
+    answer: bytes = b""
 
 
 @dataclass(slots=True)

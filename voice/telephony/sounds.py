@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy.engine import Engine
@@ -24,12 +24,14 @@ blueprint = Blueprint("sounds", __name__)
 class Sounds:
     """Which prompts have a sound by now. What has none is read aloud by the provider."""
 
-    def __init__(self, engine: Engine, voice: VoiceId, recordings: Mapping[Prompt, VoiceId]) -> None:
-        """``recordings``: the human voice of each prompt that has one."""
+    def __init__(self, engine: Engine, voice: VoiceId, recordings: Mapping[Prompt, VoiceId], spare: Collection[Prompt] = ()) -> None:
+        """``recordings``: the human voice of each prompt that has one. ``spare``: what must be heard when the database is away, too."""
         self.engine = engine
         self._voice = voice
         self._recordings = recordings
         self._known: set[str] = set()
+        self._spare = {key for prompt in spare for key in prompt_keys(prompt, voice, recordings)}
+        self._kept: dict[str, bytes] = {}  # the sounds of those
         self._looked = float("-inf")
         self._lock = threading.Lock()
 
@@ -40,13 +42,23 @@ class Sounds:
             self._look()
         return next((f"/audio/{key}.wav" for key in keys if key in self._known), None)
 
+    def wav(self, key: str) -> bytes | None:
+        """The sound of that name; None if there is none."""
+        if kept := self._kept.get(key):
+            return kept
+        with store.reading(self.engine) as look:
+            return store.sound(look, key)
+
     def _look(self) -> None:
         with self._lock:
             if time.monotonic() - self._looked < REFRESH:
                 return
             try:
                 with store.reading(self.engine) as look:
-                    self._known = store.sound_keys(look)
+                    known = store.sound_keys(look)
+                    for key in known & self._spare - self._kept.keys():
+                        self._kept[key] = store.sound(look, key) or b""
+                    self._known = known
             except SQLAlchemyError as error:  # the caller must hear why nothing goes on, whatever voice says it
                 log.warning("the sounds could not be looked for: %(error)s", {"error": error})
             self._looked = time.monotonic()
@@ -57,8 +69,7 @@ def sound(key: str) -> Response:
     """One prompt's sound. Not signed: the provider does not sign what it plays, and it holds nothing of anybody's."""
     sounds = current_app.extensions["sounds"]
     assert isinstance(sounds, Sounds)
-    with store.reading(sounds.engine) as look:
-        wav = store.sound(look, key)
+    wav = sounds.wav(key)
     if wav is None:
         return Response("no such sound\n", status=404, mimetype="text/plain")
     response = Response(wav, mimetype="audio/wav")

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("calls", __name__)
 
+APOLOGIES = ("sorry", "busy")  # the phrases that a caller hears when we can do no more
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
