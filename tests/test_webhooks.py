@@ -672,13 +672,16 @@ def test_a_database_that_is_locked_too_long_is_heard_as_ring_again_later_and_new
     assert phone.answers == {sid: "hvad"}
 
 
-def test_although_the_database_is_away_ring_again_is_heard_in_the_voice_of_the_line(postgres: Postgres) -> None:
-    [key] = prompt_keys(PROMPTS.phrase("busy"), VOICES["espeak"], {})
+def test_although_the_database_is_away_ring_again_is_heard_in_the_voice_of_the_line_and_what_was_heard_before(postgres: Postgres) -> None:
+    busy, welcome = (prompt_keys(PROMPTS.phrase(name), VOICES["espeak"], {})[0] for name in ("busy", "welcome"))
     with Postgres(postgres.programs) as server, a_web(DATABASE_URL=server.new_database()) as web:
         with store.writing(web.engine) as tx:
-            store.save_sound(tx, key, b"the sound")
+            store.save_sound(tx, busy, b"the sound")
+            store.save_sound(tx, welcome, b"another")
         phone = Phone(web).at_question()
+        web.client.get(f"/audio/{welcome}.wav")
         server.stop(at_once=True)
+        assert web.client.get(f"/audio/{welcome}.wav").data == b"another"
         [play] = ElementTree.fromstring(phone.post(phone.urls["key"], Digits="#").data).findall("Play")
         assert web.client.get(play.text or "").data == b"the sound"
 

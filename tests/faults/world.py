@@ -29,8 +29,15 @@ from tests.mails import answers, message_id
 from voice import bindings, store
 from voice.local.line import LocalLine
 from voice.local.line import answers as healthy
+from voice.speech.sounds import VOICES, prompt_keys
+from voice.telephony.webhooks import APOLOGIES
 
-SAID_WHEN_BROKEN = {PROMPTS.phrase(name).text for name in ("sorry", "busy")}
+SAID_WHEN_BROKEN = {PROMPTS.phrase(name).text for name in APOLOGIES}
+WHEN_BROKEN = [
+    each.encode()
+    for name in APOLOGIES
+    for each in (PROMPTS.phrase(name).text, *prompt_keys(PROMPTS.phrase(name), VOICES["espeak"], {}, slowly=False))
+]
 DONE = ("sent", "empty", "deleted", "expired")
 SHOWN = {"undeliverable": "undeliverable mails", "waiting": "preparations that wait for an address"}  # stuck, by its name in the status
 NOTES = ("yes", "no", "not_answered", "not_heard", "failed", "incomplete")
@@ -146,8 +153,7 @@ def note_acknowledgements(world: World) -> None:
     told = {str(news.request.params.get("RecordingSid")) for news in world.line.exchange.deliveries if _is_yes(news.result)}
     for fate in world.fates:
         hooks = [hook for hook in fate.record.webhooks if hook.request.params]  # without the sounds that were fetched
-        if hooks and SAID_WHEN_BROKEN & set(fate.record.conversation.texts("says")):
-            hooks = [hook for hook in hooks if hook.request.url != hooks[-1].request.url]  # a 200, but what it said was: ring again
+        hooks = [hook for hook in hooks if not any(each in hook.answer for each in WHEN_BROKEN)]  # a 200, but it says: ring again
         heard = told | {str(hook.request.params.get("RecordingSid")) for hook in hooks if _is_yes(hook.result)}
         loud = (recording for recording in fate.record.recordings if any(recording.pcm))
         for mark, recording in zip(fate.plan.marks, loud, strict=False):  # a mark is spoken once, each in a recording of its own

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 
 from flask import Blueprint, Response, current_app, request
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from voice import store
@@ -31,7 +31,7 @@ class Sounds:
         self._recordings = recordings
         self._known: set[str] = set()
         self._spare = {key for prompt in spare for key in prompt_keys(prompt, voice, recordings)}
-        self._kept: dict[str, bytes] = {}  # the sounds of those
+        self._kept: dict[str, bytes] = {}  # also what was served: a call goes on although the database goes
         self._looked = float("-inf")
         self._lock = threading.Lock()
 
@@ -47,7 +47,13 @@ class Sounds:
         if kept := self._kept.get(key):
             return kept
         with store.reading(self.engine) as look:
-            return store.sound(look, key)
+            return self._read(look, key)
+
+    def _read(self, look: Connection, key: str) -> bytes | None:
+        wav = store.sound(look, key)
+        if wav is not None:
+            self._kept[key] = wav
+        return wav
 
     def _look(self) -> None:
         with self._lock:
@@ -57,7 +63,7 @@ class Sounds:
                 with store.reading(self.engine) as look:
                     known = store.sound_keys(look)
                     for key in known & self._spare - self._kept.keys():
-                        self._kept[key] = store.sound(look, key) or b""
+                        self._read(look, key)
                     self._known = known
             except SQLAlchemyError as error:  # the caller must hear why nothing goes on, whatever voice says it
                 log.warning("the sounds could not be looked for: %(error)s", {"error": error})
