@@ -33,9 +33,10 @@ def find_programs() -> Path | None:
 class Postgres:
     """A server of its own on a loopback port. Root cannot run one, so as root it is run by the user that Debian makes for it."""
 
-    def __init__(self, programs: Path, connections: int = 300) -> None:
+    def __init__(self, programs: Path, connections: int = 300, *, fsync: bool = True) -> None:
         self.programs = programs
         self._connections = connections
+        self._fsync = fsync
         self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         self._as: dict[str, int] = {"user": self._user.pw_uid, "group": self._user.pw_gid} if self._user else {}
         self._port = free_port()
@@ -69,6 +70,7 @@ class Postgres:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self.folder,
             "max_connections": self._connections,
+            "fsync": self._fsync,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:

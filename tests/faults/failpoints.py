@@ -2,9 +2,10 @@
 
 A step is a function of the product, and the first transaction that its thread commits after it was entered. So each has three
 moments: ``before`` anything was done, ``between`` the doing and the commit, ``after`` the commit and before anybody was told.
-The file that FAILPOINT names says what comes: a line ``process step moment`` for each death, taken away as it is died.
+The file that FAILPOINT names says what comes: a line ``process:step:moment`` for each death, taken away as it is died.
 """
 
+import fcntl
 import os
 import signal
 import threading
@@ -67,12 +68,12 @@ def install() -> None:
     commit = Connection._commit_impl
 
     def committing(self: Connection) -> None:
-        awaited = None if self.get_execution_options().get("reading") else getattr(_awaited, "moment", None)
-        if awaited == "between":
-            die(file)
+        awaited = "" if self.get_execution_options().get("reading") else getattr(_awaited, "moment", "")
+        if awaited.endswith(":between"):
+            die(file, awaited)
         commit(self)
-        if awaited == "after":
-            die(file)
+        if awaited.endswith(":after"):
+            die(file, awaited)
 
     Connection._commit_impl = committing  # type: ignore[method-assign]
 
@@ -86,10 +87,10 @@ def _wrap(step: Step, file: Path) -> None:
     plain: Callable[..., Any] = getattr(owner, name)
 
     def hit() -> None:
-        moment = next((moment for moment in MOMENTS if _next(file) == f"{step.process}:{step.name}:{moment}"), None)
-        if moment == "before":
-            die(file)
-        if moment:  # else it may be that an outer step waits
+        moment = _next(file)
+        if moment == f"{step.process}:{step.name}:before":
+            die(file, moment)
+        elif moment.startswith(f"{step.process}:{step.name}:"):  # else it may be that an outer step waits
             _awaited.moment = moment
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -107,16 +108,15 @@ def _next(file: Path) -> str:
     return file.read_text().partition("\n")[0] if file.exists() else ""
 
 
-def die(file: Path) -> None:
-    """As by ``kill -9``, with all of the group. Of several processes that come here at once, one dies."""
-    claim = file.with_suffix(".claimed")
-    try:
-        claim.touch(exist_ok=False)
-    except FileExistsError:
-        return
-    left = file.with_suffix(".left")
-    left.write_text(file.read_text().partition("\n")[2])
-    left.replace(file)
-    claim.unlink()
-    os.killpg(0, signal.SIGKILL)
-    signal.pause()
+def die(file: Path, moment: str) -> None:
+    """As by ``kill -9``, with all of the group. Of several threads and processes that come here at once, one takes the line away."""
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel lets go of it, whoever dies with it
+        first, _, rest = file.read_text().partition("\n")
+        if first != moment:
+            return
+        left = file.with_suffix(".left")
+        left.write_text(rest)
+        left.replace(file)
+        os.killpg(0, signal.SIGKILL)
+        signal.pause()

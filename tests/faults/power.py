@@ -121,6 +121,7 @@ def order(events: list[Event], database: str) -> Order:
     found = Order()
     safe = _OnSqlite() if database == "sqlite" else _OnPostgresql()
     webhook: dict[str, str] = {}  # connection -> what it asked for
+    kept: set[str] = set()  # what webhooks brought; what comes a second time is answered from that
     fetching: dict[str, tuple[int, int]] = {}  # recording -> its thread, and how much that had stored until then
     for event in events:
         safe.see(event)
@@ -130,9 +131,10 @@ def order(events: list[Event], database: str) -> Order:
         elif event.call == "sendto" and event.file in webhook and '"HTTP/1.1 2' in event.text:
             asked_for = webhook.pop(event.file)
             found.answered += 1
-            stored = safe.stored(event.thread) or not re.search(r"/calls/\d", asked_for)  # news of an end may come twice
+            stored = safe.stored(event.thread) or asked_for in kept or not re.search(r"/calls/\d", asked_for)
             if not stored or not safe.synced(event.thread):
                 found.too_early.append(f"answered {asked_for.partition('?')[0]}")
+            kept.add(asked_for)
         elif event.call == "sendto" and (asked := re.search(r'"GET [^ ]*/Recordings/(RE\w+)', event.text)):
             safe.begin(event.thread)
             fetching[asked[1]] = (event.thread, safe.commits(event.thread))
