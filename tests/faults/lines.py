@@ -1,6 +1,5 @@
 """A line whose processes die and are started again, and which knows faults that a case may ask for."""
 
-import atexit
 import functools
 import os
 import signal
@@ -40,9 +39,7 @@ def a_line(
 @functools.cache
 def nursery() -> Nursery:
     """Of this run."""
-    found = Nursery()
-    atexit.register(found.close)
-    return found
+    return Nursery()
 
 
 @contextmanager
