@@ -75,7 +75,7 @@ def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float])
     [
         pytest.param("postgresql", 1, 3, id="postgresql-test"),
         *(pytest.param(one, 1, 30, id=f"{one}-sample", marks=pytest.mark.faults) for one in ("sqlite", "postgresql")),
-        *(pytest.param(one, 20, 50, id=f"{one}-full", marks=pytest.mark.faults_full) for one in ("sqlite", "postgresql")),
+        *(pytest.param(one, 10, 50, id=f"{one}-full", marks=pytest.mark.faults_full) for one in ("sqlite", "postgresql")),
     ],
     indirect=["new_database"],
 )
