@@ -73,6 +73,13 @@ def page(context: "BrowserContext") -> "Page":
     return page
 
 
+REMEMBER_THE_STATUS = """() => {
+  const status = document.querySelector("#status");
+  window.told = [];
+  new MutationObserver(() => told.push(status.textContent)).observe(status, { childList: true });
+}"""
+
+
 def press(page: "Page", *keys: str) -> None:
     for key in keys:
         expect(page.locator("#status")).to_have_text(re.compile("taler|tryk på en tast|svar nu"), timeout=30_000)
@@ -98,8 +105,10 @@ def read_mail(page: "Page") -> str:
 
 
 def test_a_human_voice_becomes_a_mail_and_a_reload_loses_no_call(page: "Page") -> None:
+    page.evaluate(REMEMBER_THE_STATUS)
     ring_to_the_question(page)
     expect_recording(page)
+    assert page.evaluate("told")[-3:] == ["Telefonen taler", "Gør dig klar", "Din tur: svar nu"]  # no key is asked for
     page.reload()
     expect(page.locator("#talk-log")).to_contain_text("Hvad er det eneste?")
     expect_recording(page)

@@ -18,6 +18,7 @@ let recording = false;
 let stream = null; // the microphone, while it is open
 let file = null; // a chosen sound file, decoded, until it has been said
 let fileSounds = false; // from its beginning to the end of the recording
+let soon; // the timer of what is shown only if it lasts
 
 const way = () => $("input[name=way]:checked").value;
 const tell = (wish) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(wish));
@@ -62,6 +63,9 @@ const STATUS = {
   "hangs up": "Samtalen er slut",
 };
 
+// Before each tone, too, the line listens for a key. There nobody needs to press one, and is not asked to.
+const A_SECOND_BEFORE_THE_TONE = 1200; // ms
+
 function begin(entries) {
   log.replaceChildren();
   log.hidden = true;
@@ -71,10 +75,9 @@ function begin(entries) {
 }
 
 function show({ who, what, text }) {
-  if (STATUS[what]) {
-    status.textContent = STATUS[what];
-    phone.dataset.state = what;
-  }
+  clearTimeout(soon);
+  if (what === "listens") soon = setTimeout(become, A_SECOND_BEFORE_THE_TONE, what);
+  else if (STATUS[what]) become(what);
   if (what === "says") caption.textContent = text;
   if (what === "records") recording = true;
   if (what === "recorded") {
@@ -92,6 +95,11 @@ function show({ who, what, text }) {
   if (recording) sayFile();
 }
 
+function become(state) {
+  status.textContent = STATUS[state];
+  phone.dataset.state = state;
+}
+
 function write(who, words) {
   const item = document.createElement("li");
   item.className = who;
@@ -106,6 +114,7 @@ function callChanged(isOn) {
   const ended = onCall && !isOn;
   onCall = isOn;
   if (ended) {
+    clearTimeout(soon);
     closeMicrophone();
     status.textContent = "Samtalen er slut";
     caption.textContent = "Du kan ringe op igen.";
