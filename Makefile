@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 REALTIME := tests/test_sip.py
+PART := 1/1
 
 # What the modules of [tool.coverage.run] are tested by, without chance: what Hypothesis finds today it may not find tomorrow.
 COVERED := $(addprefix tests/,test_walk.py test_dialogue.py test_mailbox_in_call.py test_seldom.py test_caps.py test_mailbox.py \
@@ -59,11 +60,11 @@ bench: setup ## figures, as ratios against a baseline of the same run
 
 faults: setup ## break things on purpose: a sample of every row, in half an hour
 	rm -f .faults/sample.jsonl
-	$(BIN)/python -m pytest -m faults --record .faults/sample.jsonl
+	$(BIN)/python -m pytest -m faults --record=.faults/sample.jsonl
 
 faults-full: setup ## the whole, for hours; broken off, it goes on where it was. Afterwards .faults/full.jsonl holds every case
-	HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest tests/test_dialogue_properties.py
-	$(BIN)/python -m pytest -m "faults or faults_full" --record .faults/full.jsonl
+	[ $(firstword $(subst /, ,$(PART))) != 1 ] || HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest tests/test_dialogue_properties.py
+	$(BIN)/python -m pytest -m "faults or faults_full" --part=$(PART) --record=.faults/full.jsonl
 
 lock: ## pin anew what pyproject.toml names; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
