@@ -29,7 +29,12 @@ class DtmfTranscriber:
         frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
         runs = [(key, len(list(run))) for key, run in itertools.groupby(map(_key, frames))]
         keys = [key for key, length in runs if key and length > 1]  # a single frame is a click
-        return Transcript(" ".join(keys), len(keys) * KEY_SECONDS, unsure=False, language=language)
+        return Transcript(spaced("".join(keys)), len(keys) * KEY_SECONDS, unsure=False, language=language)
+
+
+def spaced(keys: str) -> str:
+    """As it writes them."""
+    return " ".join(keys)
 
 
 def dtmf_wav(keys: str) -> bytes:

@@ -14,6 +14,7 @@ from voice.exchange import CallRecord, Script, media
 from voice.local.line import LocalLine
 
 PROMPTS = load(TEST_PROMPTS / "da")
+KEYS_BEFORE = 3  # that lead to the guide with the yes/no question
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Fate:
     plan: Plan
     record: CallRecord
     acknowledged: dict[str, str] = field(default_factory=dict)  # recording -> mark
+    key_acknowledged: bool = False  # the answer to the yes/no question
 
 
 class Callers:
@@ -39,11 +41,11 @@ class Callers:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        first = self._random.randrange(1_000_000_000, 9_000_000_000)
-        self._marks = itertools.count(first)
+        tail = str(self._random.randrange(10_000_000, 90_000_000))  # in which all marks end: by it all are looked for
+        self._marks = (f"{number}{tail}" for number in itertools.count(100))
         self._lock = threading.Lock()
-        self.canaries = Canaries.fresh(media.decode(dtmf_wav(str(first)), "audio/wav"))
-        self.said = replace(Canaries.fresh(), number=str(first))  # looked for as a number is: with blanks, as the recogniser writes it
+        self.canaries = Canaries.fresh(media.decode(dtmf_wav(tail), "audio/wav"))
+        self.said = replace(Canaries.fresh(), number=tail)  # looked for as a number is: with blanks, as the recogniser writes it
 
     def anybody(self) -> Plan:
         """A call as it may come, on a day that may be bad."""
@@ -66,11 +68,11 @@ class Callers:
             return self._three_questions(["callbacks dropped"], "1", 5, ["hang up"])
 
     def _one_question(self, settings: list[str], end: list[str]) -> Plan:
-        mark = str(next(self._marks))
+        mark = next(self._marks)
         return Plan(self._script([*settings, "key 1", "key 2", f'speak "{mark}"', *end]), {mark: "eneste"}, "")
 
     def _three_questions(self, settings: list[str], key: str, steps: int, end: list[str]) -> Plan:
-        first, second, third = (str(next(self._marks)) for _ in range(3))
+        first, second, third = (next(self._marks) for _ in range(3))
         whole = ["key 1", "key 1", "key 1", f'speak "{first}"', "silence", "silence", f"key {key}"]
         whole += [f'speak "{second}"', f'speak "{third}"']
         marks = {first: "hvad", second: "hvem", third: "vigtigst"}

@@ -133,8 +133,3 @@ def a_desk(moment: float = NOON, transcriber: object | None = None, chance: rand
             yield Desk(web, clock, transcriber, chance)
         finally:
             web.close()
-
-
-def spaced(mark: str) -> str:
-    """As the recogniser writes it."""
-    return " ".join(mark)

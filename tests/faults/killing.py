@@ -22,14 +22,16 @@ def traced(line: LocalLine, name: str, n: int) -> Iterator[list[str]]:
     command = [sys.executable, "-m", "tests.faults.tracer", str(line.processes.pid(name)), str(n)]
     tracer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert tracer.stdout is not None
-    if tracer.stdout.readline() != "attached\n":
+    if (said := tracer.stdout.readline()) != "attached\n":
         tracer.communicate("")
+        assert said == "refused\n", "the process is gone before anything was done"
         must_run("this user may not trace processes")
     seen: list[str] = []
     try:
         yield seen
     finally:
         seen += tracer.communicate("")[0].split()
+        assert tracer.returncode == 0, "the tracer broke down"
 
 
 def place(world: World, plan: Plan) -> None:
@@ -55,8 +57,8 @@ def kill_at_write(world: World, plan: Plan, name: str, n: int) -> bool:
     with traced(world.line, name, n):
         place(world, plan)
         dead = died(world, group)
-    if dead:
-        world.note_kill()
+    if dead and name == "worker":
+        world.note_break()
     return dead
 
 
@@ -82,7 +84,9 @@ def kill_at_step(world: World, plan: Plan, failpoint: Path, deaths: list[str]) -
             return False
         time.sleep(0.02)
     while all(members(group) for group in groups):
+        assert time.monotonic() < end + SETTLING, "the moment came, and nobody died"
         time.sleep(0.02)
-    world.note_kill()
+    if any(death.startswith("worker") for death in deaths):
+        world.note_break()
     wait_until_healthy(world.line)
     return True

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.faults.desk import NOON, Desk, a_desk, spaced
+from tests.dtmf_transcriber import spaced
+from tests.faults.desk import NOON, Desk, a_desk
 from tests.mailbox_line import SETTINGS
 from tests.test_webhooks import Phone, recording
 from tests.web import BASE

@@ -18,14 +18,21 @@ from tests.faults.callers import Callers, Fate, place_calls
 from tests.faults.lines import a_line_kept_alive, kill
 from tests.faults.report import Cases
 from tests.faults.world import World, check_world, wait_until_healthy
-from voice.local.line import LocalLine
 
 CALLERS = 3
 
 
-def die_right_after_an_acknowledgement(line: LocalLine, callers: Callers, done: Counter[str]) -> Fate:
+def kill_and_note(world: World, done: Counter[str], *names: str) -> None:
+    for name in names:
+        killed = kill(world.line, name)
+        done[name] += killed
+        if killed and name == "worker":
+            world.note_break()
+
+
+def die_right_after_an_acknowledgement(world: World, callers: Callers, done: Counter[str]) -> Fate:
     """Kill everything as soon as the line has said yes to the news of a recording, and before it can do much about it."""
-    plan = callers.anybody()
+    line, plan = world.line, callers.anybody()
     seen = len(line.exchange.deliveries)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(line.exchange.play, plan.script)
@@ -33,21 +40,19 @@ def die_right_after_an_acknowledgement(line: LocalLine, callers: Callers, done: 
         while not any("RecordingSid" in news.request.params and news.result == 204 for news in line.exchange.deliveries[seen:]):
             assert time.monotonic() < end, "no recording was acknowledged"
             time.sleep(0.001)
-        for name in ("web", "worker"):
-            done[name] += kill(line, name)
+        kill_and_note(world, done, "web", "worker")
         fate = Fate(plan, call.result()[0])
     wait_until_healthy(line)
     return fate
 
 
-def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float]) -> str:
-    seed = random.SystemRandom().randrange(10**9)
+def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float], seed: int) -> str:
     chance = random.Random(seed)
     callers, enough = Callers(seed), threading.Event()
     done: Counter[str] = Counter()
     with a_line_kept_alive(folder, database_url) as line:
         world = World(line, canaries=(callers.canaries, callers.said))
-        world.fates.append(die_right_after_an_acknowledgement(line, callers, done))
+        world.fates.append(die_right_after_an_acknowledgement(world, callers, done))
         with ThreadPoolExecutor(CALLERS) as pool:
             placed = [pool.submit(place_calls, line, callers, enough) for _ in range(CALLERS)]
             try:
@@ -55,18 +60,16 @@ def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float])
                     if chance.random() < 0.8:  # else perhaps while it still starts
                         wait_until_healthy(line)
                     time.sleep(chance.uniform(*pause))
-                    for name in chance.choice((("web",), ("worker",), ("worker",), ("web", "worker"))):
-                        done[name] += kill(line, name)
+                    kill_and_note(world, done, *chance.choice((("web",), ("worker",), ("worker",), ("web", "worker"))))
                 wait_until_healthy(line)
                 time.sleep(1)
             finally:
                 enough.set()
         world.fates += [fate for future in placed for fate in future.result()]
-        world.window = done["worker"]
         figures = check_world(world)
     assert world.fates[0].acknowledged
     assert sum(len(fate.acknowledged) for fate in world.fates) > kills, "too few answers to show anything"
-    return f"seed {seed}: {sum(done.values())} kills ({done['web']} web, {done['worker']} worker), {figures}"
+    return f"{sum(done.values())} kills ({done['web']} web, {done['worker']} worker), {figures}"
 
 
 @pytest.mark.row("random kills under load")
@@ -82,8 +85,9 @@ def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float])
 def test_what_was_acknowledged_arrives_whatever_is_killed(
     tmp_path: Path, new_database: NewDatabase, cases: Cases, times: int, kills: int
 ) -> None:
-    for case in cases.take([f"{kills} kills, {n}" for n in range(1, times + 1)]):
+    for case in cases.take([f"{kills} kills, seed {n}" for n in range(1, times + 1)]):
         with cases.trying(case):
-            figures = run(tmp_path / case.rpartition(" ")[2], new_database(), kills, pause=(0.3, 1.5 if kills < 10 else 3))
+            seed = case.rpartition(" ")[2]
+            figures = run(tmp_path / seed, new_database(), kills, (0.3, 1.5 if kills < 10 else 3), int(seed))
             cases.note(figures)
             print(f"\n{cases.database}, {figures}")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.faults.desk import Desk, a_desk, spaced
+from tests.dtmf_transcriber import spaced
+from tests.faults.desk import Desk, a_desk
 from tests.faults.report import Cases
 from tests.mailbox_line import SETTINGS
 from tests.mails import answers

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import must_run
-from tests.faults.desk import Desk, a_desk, spaced
+from tests.dtmf_transcriber import spaced
+from tests.faults.desk import Desk, a_desk
 from tests.faults.recognisers import POISON, Ill
 from tests.test_webhooks import Phone, recording
 from tests.web import environ

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.report import Cases, Entry, Report, part, spread
+from tests.faults.report import Cases, Entry, Part, Report, spread
 
 
 def cases(path: Path) -> Cases:
@@ -51,7 +51,7 @@ def test_the_table_counts_each_case_as_it_went_the_last_time() -> None:
         report.add(Entry("kills", "sqlite", case, outcome, 40, "why"))
     assert "| kills | 1 failed, 1 not reached, 1 passed | 2 min 0 s |" in report.table()
     assert "- kills, sqlite, two: why" in report.table()
-    assert "one: why" not in report.table()
+    assert "- kills, sqlite, one: why (passed when it was tried again)" in report.table()
 
 
 def test_a_sample_is_spread_over_all_cases_and_is_the_same_each_time() -> None:
@@ -62,5 +62,18 @@ def test_a_sample_is_spread_over_all_cases_and_is_the_same_each_time() -> None:
 
 def test_the_parts_of_several_runs_are_together_the_whole() -> None:
     everything = [str(n) for n in range(10)]
-    parts = [Cases(Report(), "kills", "sqlite", part(f"{k}/3")).take(everything) for k in (1, 2, 3)]
-    assert sorted((case for taken in parts for case in taken), key=int) == everything
+    parts = [Cases(Report(), "kills", "sqlite", Part.parse(f"{k}/3")) for k in (1, 2, 3)]
+    assert sorted((case for part in parts for case in part.take(everything)), key=int) == everything
+    assert parts[0].take(everything[1:]) == [case for case in parts[0].take(everything) if case != "0"], (
+        "another list gives it another case"
+    )
+
+
+def test_a_row_whose_cases_mostly_met_no_fault_fails(tmp_path: Path) -> None:
+    found = cases(tmp_path / "report")
+    for case in ("one", "two", "three"):
+        with found.trying(case):
+            if case == "two":
+                found.not_reached()
+    with pytest.raises(AssertionError, match="of 3 cases 1 met no fault"):
+        found.finish()

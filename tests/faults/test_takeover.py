@@ -63,7 +63,7 @@ def run(folder: Path, database_url: str, seed: int, faults: str = "", patience: 
                 assert time.monotonic() < end, "no worker died"
                 time.sleep(0.01)
             [victim] = [worker for worker in workers if not members(worker)]
-            world.note_kill()
+            world.note_break()
             took = seconds_until_taken_over(line, victim)
             assert kill(line, "web1")
             dead, after = time.monotonic(), len(line.exchange.calls)

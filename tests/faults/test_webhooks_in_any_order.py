@@ -15,7 +15,8 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from twilio.request_validator import RequestValidator
 
 from tests.caller import RECORDINGS, Caller
-from tests.faults.desk import Desk, a_desk, spaced
+from tests.dtmf_transcriber import spaced
+from tests.faults.desk import Desk, a_desk
 from tests.faults.report import Cases
 from tests.signing import FIELDS
 from tests.test_webhook_properties import PROMPTS, WebLine

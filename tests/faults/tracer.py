@@ -69,7 +69,7 @@ def attach(group: int) -> bool:
         for thread in threads - held:
             held.add(thread)
             if ptrace(SEIZE, thread, 0, GOOD | FORK | VFORK | CLONE):
-                allowed = ptrace(INTERRUPT, thread)
+                allowed |= ptrace(INTERRUPT, thread)
 
 
 def trace(group: int, n: int, seen: list[str]) -> None:
@@ -103,7 +103,7 @@ def main() -> None:
         print("\n".join(seen), flush=True)
         os._exit(0)  # the kernel lets go of what we held
 
-    print("attached" if attach(group) else "refused", flush=True)
+    print("attached" if attach(group) else "refused" if members(group) else "gone", flush=True)
     threading.Thread(target=until_told, daemon=True).start()
     trace(group, n, seen)
     threading.Event().wait()  # all is dead: now until we are told
