@@ -11,6 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -182,6 +183,12 @@ def missing_sync() -> None:
         connection.execute("PRAGMA synchronous=OFF")
 
     store._sqlite_settings = hasty_settings
+
+    @sa.event.listens_for(sa.Engine, "connect")
+    def hasty_session(connection: Any, _record: object) -> None:
+        if isinstance(connection, psycopg.Connection):
+            connection.execute("SET synchronous_commit TO off")
+            connection.commit()
 
 
 def lost_fan_in_lock() -> None:

@@ -4,6 +4,9 @@ import itertools
 import random
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from tests.canary import Canaries
@@ -82,8 +85,21 @@ class Callers:
         return Script.parse("\n".join([f"from {self.canaries.number}", *lines]), speak=dtmf_wav)
 
 
-def place_calls(line: LocalLine, callers: Callers, enough: threading.Event) -> list[Fate]:
-    """One call after the other, until it is enough."""
+@contextmanager
+def calling(line: LocalLine, callers: Callers, people: int = 3) -> Iterator[list[Fate]]:
+    """So many people call, each one call after the other, as long as the block lasts. Afterwards the list holds what became of them."""
+    fates: list[Fate] = []
+    enough = threading.Event()
+    with ThreadPoolExecutor(people) as pool:
+        placed = [pool.submit(_place_calls, line, callers, enough) for _ in range(people)]
+        try:
+            yield fates
+        finally:
+            enough.set()
+    fates += [fate for future in placed for fate in future.result()]
+
+
+def _place_calls(line: LocalLine, callers: Callers, enough: threading.Event) -> list[Fate]:
     fates = []
     while not enough.is_set():
         plan = callers.anybody()

@@ -68,7 +68,10 @@ def install() -> None:
     commit = Connection._commit_impl
 
     def committing(self: Connection) -> None:
-        awaited = "" if self.get_execution_options().get("reading") else getattr(_awaited, "moment", "")
+        if self.get_execution_options().get("reading"):
+            self._rollback_impl()  # the same, and seen from outside it is no storing
+            return
+        awaited = getattr(_awaited, "moment", "")
         if awaited.endswith(":between"):
             die(file, awaited)
         commit(self)

@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import must_run
+from tests.faults.callers import Plan
+from tests.faults.killing import place
 from tests.faults.tracer import members
+from tests.faults.world import World, check_world
+from tests.postgres import Postgres
 from voice.local.line import LocalLine
 
 CALLS = "pwrite64,write,writev,sendto,sendmsg,recvfrom,recvmsg,read,fsync,fdatasync"
@@ -183,10 +187,13 @@ class _OnSqlite:
 
 
 class _OnPostgresql:
-    """A commit is asked for by a thread; before it is told, some process of the server has synced the log after that."""
+    """A commit is asked for by a thread; before it is told, some process of the server has synced the log after that.
+
+    What only read ends in ROLLBACK under ``failpoints``, so that each COMMIT is of something stored.
+    """
 
     def __init__(self) -> None:
-        self._asked: dict[int, int] = {}  # thread -> syncs when it first asked to commit since it began
+        self._asked: dict[int, int] = {}  # thread -> syncs when it last asked to commit since it began
         self._waiting: set[int] = set()  # threads whose last commit no sync has followed yet
         self._commits: Counter[int] = Counter()
         self._syncs = 0
@@ -200,7 +207,7 @@ class _OnPostgresql:
             self._commits.update(self._waiting)
             self._waiting.clear()
         elif event.call == "sendto" and r'"Q\0\0\0\vCOMMIT' in event.text:
-            self._asked.setdefault(event.thread, self._syncs)
+            self._asked[event.thread] = self._syncs
             self._waiting.add(event.thread)
 
     def stored(self, thread: int) -> bool:
@@ -220,3 +227,11 @@ def processes_of(line: LocalLine) -> list[int]:
 def with_children(process: int) -> list[int]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [process, *map(int, children)]
+
+
+def recorded_call(world: World, server: Postgres | None, file: Path, plan: Plan) -> Order:
+    """One call, and in what order its data went."""
+    with recorded([*processes_of(world.line), *(with_children(server.pid) if server else [])], file) as events:
+        place(world, plan)
+        check_world(world)
+    return order(events, "postgresql" if server else "sqlite")

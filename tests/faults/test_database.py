@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,18 +19,19 @@ import pytest
 
 from tests.conftest import NewDatabase, must_run
 from tests.faults import lines
-from tests.faults.callers import PROMPTS, Callers, place_calls
+from tests.faults.callers import PROMPTS, Callers, calling
 from tests.faults.killing import place
 from tests.faults.lines import Lines, a_line_kept_alive
 from tests.faults.report import Cases, sizes
 from tests.faults.world import World, check_world, wait_until_healthy
 from tests.postgres import Postgres
+from voice import store
 from voice.exchange.web import Reply, Request, Web
+from voice.local.line import LocalLine
 
 FULL_FOR = 2.0  # seconds beyond the end of a call that began to meet a full disk
 BUSY = PROMPTS.phrase("busy").text
 ROOM = 64  # megabytes of a disk of its own
-CALLERS = 3
 
 
 class Moments:
@@ -89,6 +91,14 @@ def fill(disk: Path) -> None:
                 continue
 
 
+def fill_for_sure(disk: Path, database_url: str) -> None:
+    """The log begins anew, so that the next thing that is stored needs room."""
+    with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=30)) as other:
+        [[busy, *_]] = other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert not busy
+    fill(disk)
+
+
 @sizes(test=1, sample=5, full=None, databases=["sqlite"])
 @pytest.mark.usefixtures("new_database")
 @pytest.mark.row("disk full")
@@ -103,15 +113,16 @@ def test_a_disk_that_is_full_from_some_moment_on_loses_nothing_and_all_recovers(
             requests = len(asked)
         for case in cases.take([f"before request {n}" for n in range(1, requests + 1)], amount):
             with cases.trying(case), here.world() as world:
-                world.may_be_busy = True
+                world.may_be_busy, url = True, world.line.config.database_url
                 try:
-                    with moments.before_request(int(case.split()[-1]), lambda: fill(disk)):
+                    with moments.before_request(int(case.split()[-1]), lambda url=url: fill_for_sure(disk, url)):
                         place(world, here.callers.golden())
                         time.sleep(FULL_FOR)
                     if not (disk / "filler").exists():
                         cases.not_reached()
                 finally:
                     (disk / "filler").unlink(missing_ok=True)
+                assert world.fates[-1].record.errors == [], "the caller heard English"
                 cases.note(check_world(world))
                 place(world, here.callers.golden())
                 check_world(world)
@@ -164,6 +175,7 @@ def test_a_lock_is_waited_for_and_after_five_seconds_the_caller_is_asked_to_ring
                 with moments.before_request(int(case.split()[-1]), lambda url=world.line.config.database_url: hold(other, url, seconds)):
                     place(world, here.callers.golden())
                 other.shutdown()
+                assert world.fates[-1].record.errors == [], "the caller heard English"
                 assert (BUSY in world.fates[-1].record.conversation.texts("says")) == (seconds > 5)
                 cases.note(check_world(world))
                 assert seconds > 5 or len(world.fates[-1].acknowledged) == 3, "a call that was waited for did not come to its end"
@@ -201,22 +213,31 @@ TROUBLE = {"restarted": restart, "backends killed": end_all_backends, "no connec
 
 
 def trouble(folder: Path, server: Postgres, happens: Callable[[Postgres, str], None], times: int, seed: int) -> str:
-    chance, callers, enough = random.Random(seed), Callers(seed), threading.Event()
+    chance, callers = random.Random(seed), Callers(seed)
     with a_line_kept_alive(folder, server.new_database()) as line:
-        world = World(line, may_be_busy=True)
-        with ThreadPoolExecutor(CALLERS) as pool:
-            placed = [pool.submit(place_calls, line, callers, enough) for _ in range(CALLERS)]
-            try:
-                for _ in range(times):
-                    time.sleep(chance.uniform(0.5, 2))
-                    happens(server, line.config.database_url)
-                    wait_until_healthy(line)
-                time.sleep(1)
-            finally:
-                enough.set()
-        world.fates += [fate for future in placed for fate in future.result()]
-        world.window = 8 * times  # as many mails are handed over at once
-        return check_world(world)
+        world = World(line, may_be_busy=True, canaries=(callers.canaries, callers.said))
+        hear_everything_once(line)
+        with calling(line, callers) as world.fates:
+            for _ in range(times):
+                time.sleep(chance.uniform(0.5, 2))
+                happens(server, line.config.database_url)
+                world.note_break()
+                wait_until_healthy(line)
+            time.sleep(1)
+        assert not [fate.record.errors for fate in world.fates if fate.record.errors], "a caller heard English"
+        figures = check_world(world)
+        assert sum(len(fate.acknowledged) for fate in world.fates) > 5 * times, "too few answers to show anything"
+        return figures
+
+
+def hear_everything_once(line: LocalLine) -> None:
+    """As in a process that has served for a while: it keeps what was heard."""
+    engine = store.connect(line.config.database_url)
+    with store.reading(engine) as look:
+        keys = store.sound_keys(look)
+    engine.dispose()
+    for key in keys:
+        urllib.request.urlopen(f"{line.config.public_base_url}/audio/{key}.wav", timeout=30).close()
 
 
 @sizes(sample=3, full=None, databases=["postgresql"])

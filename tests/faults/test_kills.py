@@ -5,7 +5,6 @@ whose webhook meets a dead process is over, as at the provider; what was acknowl
 """
 
 import random
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewDatabase
-from tests.faults.callers import Callers, Fate, place_calls
+from tests.faults.callers import Callers, Fate, calling
 from tests.faults.lines import a_line_kept_alive, kill
 from tests.faults.report import Cases
 from tests.faults.world import World, check_world, wait_until_healthy
-
-CALLERS = 3
 
 
 def kill_and_note(world: World, done: Counter[str], *names: str) -> None:
@@ -48,24 +45,20 @@ def die_right_after_an_acknowledgement(world: World, callers: Callers, done: Cou
 
 def run(folder: Path, database_url: str, kills: int, pause: tuple[float, float], seed: int) -> str:
     chance = random.Random(seed)
-    callers, enough = Callers(seed), threading.Event()
+    callers = Callers(seed)
     done: Counter[str] = Counter()
     with a_line_kept_alive(folder, database_url) as line:
         world = World(line, canaries=(callers.canaries, callers.said))
         world.fates.append(die_right_after_an_acknowledgement(world, callers, done))
-        with ThreadPoolExecutor(CALLERS) as pool:
-            placed = [pool.submit(place_calls, line, callers, enough) for _ in range(CALLERS)]
-            try:
-                while sum(done.values()) < kills:
-                    if chance.random() < 0.8:  # else perhaps while it still starts
-                        wait_until_healthy(line)
-                    time.sleep(chance.uniform(*pause))
-                    kill_and_note(world, done, *chance.choice((("web",), ("worker",), ("worker",), ("web", "worker"))))
-                wait_until_healthy(line)
-                time.sleep(1)
-            finally:
-                enough.set()
-        world.fates += [fate for future in placed for fate in future.result()]
+        with calling(line, callers) as fates:
+            while sum(done.values()) < kills:
+                if chance.random() < 0.8:  # else perhaps while it still starts
+                    wait_until_healthy(line)
+                time.sleep(chance.uniform(*pause))
+                kill_and_note(world, done, *chance.choice((("web",), ("worker",), ("worker",), ("web", "worker"))))
+            wait_until_healthy(line)
+            time.sleep(1)
+        world.fates += fates
         figures = check_world(world)
     assert world.fates[0].acknowledged
     assert sum(len(fate.acknowledged) for fate in world.fates) > kills, "too few answers to show anything"

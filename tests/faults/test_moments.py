@@ -4,7 +4,6 @@ A row's cases share lines, as a line takes longer to start than a case to run.
 """
 
 import platform
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewDatabase, must_run
-from tests.faults.callers import Plan
 from tests.faults.failpoints import MOMENTS, STEPS
-from tests.faults.killing import kill_at_step, kill_at_write, place, writes_of
+from tests.faults.killing import kill_at_step, kill_at_write, writes_of
 from tests.faults.lines import Lines
-from tests.faults.power import Order, order, processes_of, recorded, with_children
+from tests.faults.power import recorded_call
 from tests.faults.report import Cases, sizes
-from tests.faults.world import World, check_world, under_way
+from tests.faults.world import check_world, under_way
 from tests.postgres import Postgres
 
 EVERYWHERE = {f"{step.process}:{step.name}:{moment}": step for step in STEPS for moment in MOMENTS}
@@ -30,16 +28,6 @@ EATMYDATA = "libeatmydata.so"
 def lines(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lines]:
     with Lines(tmp_path_factory.mktemp("lines"), new_database) as lines:
         yield lines
-
-
-@pytest.fixture
-def server(request: pytest.FixtureRequest, new_database: NewDatabase) -> Postgres | None:
-    """The database server, if there is one."""
-    if shutil.which("strace") is None:
-        must_run("strace is not installed")
-    found = request.getfixturevalue("postgres") if request.node.callspec.params["new_database"] == "postgresql" else None
-    assert found is None or isinstance(found, Postgres)
-    return found
 
 
 @sizes(test=1, sample=30, full=None)
@@ -110,10 +98,3 @@ def test_without_syncing_everything_is_told_too_early(
                 told = found.answered + found.deleted + found.mailed
                 cases.note(f"{len(found.too_early)} of {told} were told too early")
                 assert len(found.too_early) > 0.8 * told, f"{len(found.too_early)} of {told}"
-
-
-def recorded_call(world: World, server: Postgres | None, file: Path, plan: Plan) -> Order:
-    with recorded([*processes_of(world.line), *(with_children(server.pid) if server else [])], file) as events:
-        place(world, plan)
-        check_world(world)
-    return order(events, "postgresql" if server else "sqlite")
