@@ -13,7 +13,7 @@ COVERED := $(addprefix tests/,test_walk.py test_dialogue.py test_mailbox_in_call
 # The tests start a hundred processes: let them find the program compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test together lint coverage bench faults faults-full lock clean
+.PHONY: help setup demo test together lint coverage bench faults faults-full long lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -60,11 +60,14 @@ bench: setup ## figures, as ratios against a baseline of the same run
 
 faults: setup ## break things on purpose: a sample of every row, in half an hour
 	rm -f .faults/sample.jsonl
-	$(BIN)/python -m pytest -m faults --record=.faults/sample.jsonl
+	$(BIN)/python -m pytest -m "row and not faults_full" --record=.faults/sample.jsonl
 
 faults-full: setup ## the whole, for hours; broken off, it goes on where it was. Afterwards .faults/full.jsonl holds every case
-	[ $(firstword $(subst /, ,$(PART))) != 1 ] || HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest tests/test_dialogue_properties.py
-	$(BIN)/python -m pytest -m "faults or faults_full" --part=$(PART) --record=.faults/full.jsonl
+	$(BIN)/python -m pytest -m row --part=$(PART) --record=.faults/full.jsonl
+
+long: setup ## what takes hours besides: whole walks, fuzzing, retention day by day, thousands of invented calls
+	$(BIN)/python -m pytest -m "(faults or faults_full) and not row"
+	HYPOTHESIS_PROFILE=faults $(BIN)/python -m pytest tests/test_dialogue_properties.py
 
 lock: ## pin anew what pyproject.toml names; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
