@@ -8,7 +8,7 @@ PART := 1/1
 
 # What the modules of [tool.coverage.run] are tested by, without chance: what Hypothesis finds today it may not find tomorrow.
 COVERED := $(addprefix tests/,test_walk.py test_dialogue.py test_mailbox_in_call.py test_seldom.py test_caps.py test_mailbox.py \
-  test_forms.py test_webhooks.py test_worker.py test_queue.py test_vault.py faults/test_clock.py test_forgetting.py)
+  test_forms.py test_webhooks.py test_worker.py test_queue.py test_regular.py test_vault.py faults/test_clock.py test_forgetting.py)
 
 # The tests start a hundred processes: let them find the program compiled.
 unexport PYTHONDONTWRITEBYTECODE

@@ -11,10 +11,11 @@ from flask import Flask
 
 from voice import app, calls, preparations
 from voice.jobs import Jobs
-from voice.queue import Job, Regular
+from voice.queue import Job
+from voice.regular import MINUTE, Regular
 
 ATTEMPTS = 5  # of a job that keeps failing
-EACH_SECOND = "* * * * * *"
+EACH_SECOND = 0.5  # seconds: at every look
 
 
 def hurry(gone: float = 10) -> None:
@@ -33,8 +34,8 @@ def create_app() -> Flask:
     return app.create_app()
 
 
-def _often(regular: type[Regular], run: object, cron: str) -> Regular:
-    return regular(run, EACH_SECOND if cron == "* * * * *" else cron)  # type: ignore[arg-type]
+def _often(regular: type[Regular], run: object, every: float) -> Regular:
+    return regular(run, EACH_SECOND if every == MINUTE else every)  # type: ignore[arg-type]
 
 
 def _impatient(jobs: Mapping[str, Job]) -> Mapping[str, Job]:

@@ -180,6 +180,7 @@ def test_where_no_worker_runs_the_last_key_lives_on_and_dies_in_time_after_one_i
     assert life.opens(life.answers[0]), "nobody has destroyed it"
     life.answer()
     life.keyring.start()
+    life.look()
     life.clock.now += KEEP - LOOK
     life.look()
     assert [life.opens(answer) for answer in life.answers] == [True, True]

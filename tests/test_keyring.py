@@ -208,6 +208,7 @@ def test_workers_that_start_or_change_a_key_at_once_make_one(new_engine: NewEngi
         def starts(keyring: Keyring, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
             keyring.start()
+            keyring.look_after()
 
         with ThreadPoolExecutor(len(workers)) as threads:
             list(threads.map(starts, workers))
@@ -327,8 +328,30 @@ def test_a_worker_that_dies_between_file_and_row_is_made_good_by_the_next_look(
         with pytest.raises(OSError, match="killed"):
             keyring.look_after()
     assert keys(lite)[0].destroyed_at is None
-    keyring.start()
+    keyring.look_after()
     assert keys(lite)[0].destroyed_at == keyring._clock()
+
+
+@pytest.mark.parametrize("secrets", [[], [SECRET]], ids=["files", "locked"])
+def test_a_worker_that_starts_destroys_and_retires_nothing_as_its_clock_may_be_wrong(
+    lite: Engine, tmp_path: Path, secrets: list[bytes]
+) -> None:
+    clock = Clock()
+    keyring = Keyring(lite, tmp_path / "keys", secrets, clock)
+    keyring.start()
+    keyring.make("answers")
+    before = keys(lite), files(tmp_path / "keys") if not secrets else None
+    clock.now += 3650 * DAY
+    keyring.start()
+    assert (keys(lite), files(tmp_path / "keys") if not secrets else None) == before
+    assert all(opens(keyring, row.public_key) for row in keys(lite))
+
+
+def test_a_key_that_was_made_while_the_clock_was_ahead_is_changed_once_it_is_right(lite: Engine, keyring: Keyring) -> None:
+    keyring.start()
+    keyring._clock.now -= 3650 * DAY  # type: ignore[attr-defined]
+    keyring.look_after()
+    assert len(keys(lite)) == 2
 
 
 def test_a_worker_with_a_folder_of_its_own_destroys_its_copy_too(lite: Engine, keyring: Keyring, tmp_path: Path) -> None:
@@ -364,7 +387,7 @@ def test_a_worker_changes_the_key_of_the_day_and_goes_on_with_a_rotation(worker:
         store.save_worker_key(tx, answers.public_key, created_at=answers.created_at - DAY)
         store.save_worker_key(tx, addresses.public_key, created_at=addresses.created_at - 400 * DAY)
     for _ in range(2):
-        worker._regulars["keys"].run()
+        worker._regulars._regulars["keys"].run()
     assert [row.retired_at is None for row in keys(engine)] == [False, True]
     assert [row.retired_at for row in keys(engine, "bindings")] == [None], "an operator changes it, nobody else"
 

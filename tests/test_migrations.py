@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from sqlalchemy.engine import Engine
 from tests.conftest import ROOT, NewDatabase
 from tests.web import environ
 from voice import gone, migrations, schema, store
+from voice.clock import Clock
 from voice.config import Config
+from voice.liveness import liveness
 from voice.migrations import migrate
+from voice.regular import MINUTE, Regular, Regulars, minutes_overdue
 
 
 @pytest.fixture
@@ -158,4 +162,25 @@ def test_a_line_in_use_keeps_its_calls_and_gets_what_they_need_to_go(url: str) -
     with store.reading(engine) as look:
         assert gone.ended_calls(look, 3.0) == [call]
         assert gone.monthly(look) == {"1970-01": {gone.FINISHED: 1}}
+    engine.dispose()
+
+
+def test_a_worker_of_the_program_before_goes_on_beside_what_is_new_and_the_first_new_one_does_what_is_due(url: str) -> None:
+    """A deploy: the schema is there first, and the line has calls that no worker has left a mark for."""
+    engine = as_released(url, "0005")
+    with store.writing(engine) as tx:
+        store.begin_call(tx, "CA" + "1" * 32, "{}", time.time() - 60)
+    migrate(url)
+    assert differences(engine, schema.metadata) == []
+    with store.reading(engine) as look:
+        assert minutes_overdue(look, time.time()) == 0
+    did: list[str] = []
+    clock = Clock()
+    worker = Regulars(engine, {"tidy": Regular(lambda: did.append("tidied"), MINUTE)}, "one", liveness(url), clock)
+    worker.begin()
+    assert clock.trusted
+    for _ in range(2):
+        worker.look()
+        worker.finish(60)
+    assert did == ["tidied"]
     engine.dispose()

@@ -177,7 +177,7 @@ class TestAWorker:
         assert working.left_by_give_up("both") == working.dead_jobs()["refuse:both:1"]
         assert len(working.lines("refuse", "both")) == 1
 
-    def test_takes_out_what_only_an_older_program_did_regularly(self, working: Bench) -> None:
+    def test_takes_out_the_schedules_of_an_older_program(self, working: Bench) -> None:
         wait_for(lambda: working.client().list_schedules() == [])
 
     def test_tries_again_later_what_only_a_newer_program_knows(self, working: Bench) -> None:

@@ -21,13 +21,14 @@ from voice.exchange import Conditions, Exchange, Script
 from voice.exchange.recordings import Recording
 from voice.preparations import KEEP, Placing, Preparations
 from voice.provider import Listed
-from voice.queue import Queue
+from voice.queue import SWEEP_SECONDS, Queue
+from voice.regular import DAY, HOURLY, MINUTE
 from voice.staff import print_status
 from voice.sweep import YOUNG, Sweep
 
 NUMBER, LOST, FOREIGN = "+4520123456", "RE" + "e" * 32, "RE" + "f" * 32
 STRANGER = "CA" + "f" * 32
-HOUR, DAY = 3600, 86400
+HOUR = 3600
 TO_A_QUESTION = "112"  # consent; my own telephone; the moment whose only guide has one question, which is recorded
 
 
@@ -285,16 +286,21 @@ def test_a_provider_that_refuses_everything_is_not_asked_all_night(line: Swept, 
     assert len(line.archive.asked) == 2
 
 
-def test_a_worker_does_all_of_it_by_the_clock(tmp_path: Path) -> None:
-    """Each in a minute of its own, so that not all of it falls upon the same calls."""
+def test_a_worker_does_all_of_it_regularly(tmp_path: Path) -> None:
     web = Web(tmp_path)
     worker = create_worker(web.config, DtmfTranscriber())
-    by_the_hour = {"retention": "17 * * * *", "sweep": "37 * * * *", "keys": "47 * * * *"}
-    regulars = {name: regular.cron for name, regular in worker._regulars.items()}
-    assert regulars.items() >= {**by_the_hour, "traces": "*/5 * * * *", "call_records": "13 2 * * *"}.items()
+    regulars = worker._regulars._regulars
+    by_the_hour = dict.fromkeys(("retention", "sweep", "keys"), HOURLY)
+    assert {name: regular.every for name, regular in regulars.items()} == {
+        **by_the_hour,
+        "lost_ends": MINUTE,
+        "traces": 5 * MINUTE,
+        "call_records": DAY,
+    }
+    assert HOURLY + 2 * SWEEP_SECONDS < 3600
     assert "erase_call" in worker._jobs
     for name in ("retention", "traces"):
-        worker._regulars[name].run()
+        regulars[name].run()
     worker._engine.dispose()
     web.close()
 

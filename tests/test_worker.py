@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from voice import queue as queue_module
 from voice import store
 from voice.app import _bury
 from voice.liveness import liveness
-from voice.queue import LOST_LOCK_EXIT, SWEEP_SECONDS, Job, Queue, Regular, Worker
+from voice.queue import LOST_LOCK_EXIT, SWEEP_SECONDS, Job, Queue, Worker
 
 
 @dataclass
@@ -50,10 +50,6 @@ class Engine:
 
     def _recover_pending_workflows(self, executors: list[str]) -> None:
         self.recovered += executors
-
-    @staticmethod
-    def workflow(name: str) -> Callable[[Any], Any]:
-        return lambda function: function
 
 
 class Place:
@@ -245,23 +241,6 @@ def test_one_that_fails_after_it_was_taken_over_lets_the_next_one_in(place: Plac
 
 
 # ---- time
-
-
-def test_what_is_done_regularly_goes_on_after_a_failure(place: Place) -> None:
-    ran: list[str] = []
-
-    def run() -> None:
-        ran.append("ran")
-        if len(ran) == 1:
-            raise RuntimeError("not now")
-
-    schedule = place.worker()._scheduled(place.dbos, "tidy", Regular(run, "* * * * *"))
-    assert (schedule["schedule_name"], schedule["schedule"]) == ("tidy", "* * * * *")
-    with logged() as told:
-        for _ in range(2):
-            schedule["workflow_fn"](None, None)
-    assert told.getvalue().count("regular tidy failed") == 1
-    assert ran == ["ran", "ran"]
 
 
 def test_how_long_a_job_may_wait_is_what_it_says_and_a_newer_program_s_may_wait_for_ever(place: Place) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from voice import queue, store
-from voice.queue import Job, Queue, Regular, Worker
+from voice.queue import Job, Queue, Worker
+from voice.regular import Regular
 
 WORDS = "words-that-were-said"
 RECOVERIES = 1
@@ -86,7 +87,7 @@ class Trial:
             "kill": Job(self.kill, give_up=self.give_up),
         }
         queue = Queue(self.engine)
-        tidying = {"tidying": Regular(lambda: queue.forget_done(datetime.now(UTC)), "* * * * * *")} if tidy else {}
+        tidying = {"tidying": Regular(lambda: queue.forget_done(datetime.now(UTC)), 0.5)} if tidy else {}
         return Worker(self.url, self.engine, queue, jobs, tidying, self.bury)
 
 

@@ -8,7 +8,8 @@ One way down, checked by ``tests/test_architecture.py``::
     __main__  >  local  >  serving  >  forgetting | statistics | keys  >  staff  >  app | migrations | processes | check | models
       >  telephony | jobs | stuck | invitations | pages | responses | rehearsal | retention | sweep  >  calls
       >  preparations  >  delivery | directory | nonces  >  keyring
-      >  provider | summary | queue | store | bindings | gone | vault | addresses | keyfiles  >  speech  >  liveness | schema | clock
+      >  queue  >  regular  >  provider | summary | store | bindings | gone | vault | addresses | keyfiles
+      >  speech  >  liveness | schema | clock
       >  dialogue  >  content  >  prompts | required  >  tables  >  config  >  environment | templates  >  logs  >  errors
 
 ``exchange`` stands beside: a telephone exchange on this machine that obeys TwiML as Twilio does.

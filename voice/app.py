@@ -16,7 +16,8 @@ from voice.config import Config
 from voice.content import load_all, load_line
 from voice.errors import ConfigError, PromptError
 from voice.prompts import Prompts
-from voice.queue import Queue, Regular, Worker
+from voice.queue import Queue, Worker
+from voice.regular import DAY, HOURLY, MINUTE, Regular
 from voice.rehearsal import rehearse
 from voice.speech import sounds as speech_sounds
 from voice.speech.recordings import human_voices
@@ -77,7 +78,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def create_worker(config: Config | None = None, transcriber: "Transcriber | None" = None) -> Worker:
-    """The worker process: fetches, writes down, composes and sends. Looks after its keys, at its start and every hour."""
+    """The worker process: fetches, writes down, composes and sends. Looks after its keys every hour."""
     from voice import delivery  # here, not above: the web process imports this file and stays light
     from voice.directory import seal_anew
     from voice.invitations import Invitations
@@ -117,12 +118,12 @@ def create_worker(config: Config | None = None, transcriber: "Transcriber | None
         seal_anew(engine, keyring)  # what a killed `samtaleklar keys rotate` left undone
 
     regulars = {
-        "lost_ends": Regular(calls.end_silent, "* * * * *"),
-        "retention": Regular(retention.run, "17 * * * *"),
-        "traces": Regular(retention.leave_no_traces, "*/5 * * * *"),
-        "sweep": Regular(sweep.recordings, "37 * * * *"),
-        "call_records": Regular(sweep.calls, "13 2 * * *"),
-        "keys": Regular(look_after_keys, "47 * * * *"),
+        "lost_ends": Regular(calls.end_silent, MINUTE),
+        "retention": Regular(retention.run, HOURLY),
+        "traces": Regular(retention.leave_no_traces, 5 * MINUTE),
+        "sweep": Regular(sweep.recordings, HOURLY),
+        "call_records": Regular(sweep.calls, DAY),
+        "keys": Regular(look_after_keys, HOURLY),
     }
     table = {**jobs.table(), **invitations.table(), "erase_call": sweep.job()}
     return Worker(config.database_url, engine, queue, table, regulars, _bury)

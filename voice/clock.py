@@ -23,6 +23,10 @@ class Clock:
         """Whether what seems old may go."""
         return self._steady() >= self._untrusted_until
 
+    def doubt(self) -> None:
+        """It may be wrong: nothing goes for its age until there was time to set it right."""
+        self._untrusted_until = self._steady() + CLOCK_TRUSTED_AFTER
+
     def look(self) -> bool:
         """Call it often. Whether waits should be looked through, for one that a step has made endless.
 
@@ -31,7 +35,8 @@ class Clock:
         now, ahead = self._steady(), time.time() - self._steady()
         if stepped := abs(ahead - self._ahead) > CLOCK_JUMP:
             log.warning("the clock was set: nothing goes for its age in the next hour")
-            self._ahead, self._untrusted_until = ahead, now + CLOCK_TRUSTED_AFTER
+            self._ahead = ahead
+            self.doubt()
         if due := stepped or now - self._checked > CLOCK_JUMP:
             self._checked = now
         return due

@@ -1,7 +1,7 @@
 """The worker's keys: where their private halves lie, when they are made, and when they are destroyed.
 
 What is said in a call is sealed, by way of its preparation's key, to the ``answers`` key of the day. A worker looks after
-the keys every hour (LOOK) and at its start. A key that has the age CHANGE then is retired: a newer one is made, and from that
+the keys every hour (LOOK), while it trusts the clock. A key that has the age CHANGE then is retired: a newer one is made, and from that
 transaction on everything is sealed to that. KEEP after it was retired it is destroyed, at the next look. So what was sealed to
 a key can be opened for KEEP = 7 days, and by nobody after CHANGE + LOOK + KEEP + LOOK = 8 days, backups of the database
 included. Where no worker runs for days, nobody makes a newer key: the last one lives on until a worker is back, and 7 days more.
@@ -15,6 +15,7 @@ the secret and an old backup of the database can still open what that backup hol
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -94,9 +95,13 @@ class Keyring:
     # ---- looking after them
 
     def start(self) -> None:
-        """Make what is not there yet, and do what is due. Raises ConfigError if there are keys that cannot be opened here."""
+        """Make what is not there yet; what is old waits for the regular look, as the clock may be wrong now.
+
+        Raises ConfigError if there are keys that cannot be opened here.
+        """
         self.check()
-        self.look_after()
+        for purpose in PURPOSES:
+            self.make(purpose, only_after=math.inf)
 
     def check(self) -> None:
         """Raises ConfigError if there are keys that cannot be opened here: a second one beside them would hide that."""
@@ -117,7 +122,7 @@ class Keyring:
 
     def look_after(self) -> int:
         """Regularly: change the key of the answers when it is time, and destroy what has outlived its use. Tells how many that were."""
-        self.make("bindings", only_after=float("inf"))
+        self.make("bindings", only_after=math.inf)
         self.make("answers", only_after=CHANGE)
         with store.reading(self._engine) as look:
             rows = store.all_worker_keys(look)
@@ -128,7 +133,7 @@ class Keyring:
         self.destroy(due)
         return len(due)
 
-    def make(self, purpose: str, *, only_after: float = float("-inf")) -> None:
+    def make(self, purpose: str, *, only_after: float = -math.inf) -> None:
         """Make a new key, which retires the one there is; nothing if that is younger than ``only_after`` seconds.
 
         Harmless when several do so at once, also if one dies of it: then there is a file more, to which nothing was ever sealed.
@@ -162,7 +167,7 @@ class Keyring:
 
     def _is_young(self, look: Connection, purpose: str, seconds: float) -> bool:
         current = store.current_worker_key(look, purpose)
-        return current is not None and self._clock() - current.created_at < seconds
+        return current is not None and abs(self._clock() - current.created_at) < seconds  # made by a clock that was ahead, it is not young
 
     def _is_due(self, look: Connection, row: Row[Any]) -> bool:
         if row.retired_at is None:

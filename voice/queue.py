@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection, Engine
 from voice.clock import CLOCK_JUMP, Clock
 from voice.liveness import Liveness, liveness
 from voice.logs import reason
+from voice.regular import Regular, Regulars
 
 if TYPE_CHECKING:
     from dbos import DBOS
@@ -40,6 +41,7 @@ WORKFLOW = "job"
 _QUEUES = {"transcribe": "cpu", "send": "mail", "confirm": "mail"}
 _AT_ONCE = {"cpu": 1, "mail": 4, "io": 8}
 SWEEP_SECONDS = 1.0
+LAST_SECONDS = 5.0  # for what is under way regularly when a worker is told to stop
 _BATCH = 500  # rows deleted at once, in a few milliseconds: on SQLite a call's webhook waits for them
 RECOVERIES = 20  # so often a job is taken over from a worker that died with it; then it is what they died of
 KEEP_DAYS = 7  # a job that is done is known for so long: in this time the same name and key again is no second job
@@ -67,14 +69,6 @@ class Job:
     cap: float = 300.0
     give_up: Callable[[Connection, str, str], None] = lambda connection, subject, reason: None
     wait: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Regular:
-    """Something that every worker may do, at most one of them at a time. ``cron`` has five fields, or six with seconds first."""
-
-    run: Callable[[], None]
-    cron: str
 
 
 class Queue:
@@ -162,7 +156,6 @@ class Worker:
         self._engine = engine
         self._queue = queue
         self._jobs = jobs
-        self._regulars = regulars
         self._bury = bury
         self._buried: set[str] = set()  # what the engine gave up and we have noted
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -170,6 +163,7 @@ class Worker:
         self._one_by_one = threading.Lock()
         self._stop = threading.Event()
         self._clock = Clock()
+        self._regulars = Regulars(engine, regulars, self._name, self._locks, self._clock)
 
     def run(self) -> None:
         """Work until ``stop`` is called, then finish what is under way."""
@@ -189,7 +183,6 @@ class Worker:
                 "run_migrations": False,
                 "use_listen_notify": False,
                 "log_level": "WARNING",
-                "scheduler_polling_interval_sec": 1.0,
             }
         )
 
@@ -198,32 +191,21 @@ class Worker:
             """The one generic workflow. It has no steps of the engine's, so that a changed program can go on with an old job."""
             self._job(name, subject, key, attempt)
 
-        schedules = [self._scheduled(DBOS, name, regular) for name, regular in self._regulars.items()]
         DBOS.launch()
         for queue, at_once in _AT_ONCE.items():
             DBOS.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=0.25, on_conflict="always_update")
-        for name in {schedule["schedule_name"] for schedule in DBOS.list_schedules()} - self._regulars.keys():
-            DBOS.delete_schedule(name)  # an older program's: nobody here could do it, and it would pile up
-        DBOS.apply_schedules(schedules)
+        for schedule in DBOS.list_schedules():
+            DBOS.delete_schedule(schedule["schedule_name"])  # an older program's: nobody here could do it, and it would pile up
+        self._regulars.begin()
         log.info("worker ready")
         while not self._stop.wait(SWEEP_SECONDS):
             self._sweep(DBOS)
+            self._regulars.look()
+        self._regulars.finish(LAST_SECONDS)
         DBOS.destroy(workflow_completion_timeout_sec=30)
 
     def stop(self) -> None:
         self._stop.set()
-
-    def _scheduled(self, dbos: "type[DBOS]", name: str, regular: Regular) -> Any:
-        def tick(_when: Any, _context: Any) -> None:
-            if not self._clock.trusted:
-                return
-            try:
-                regular.run()
-            except Exception as error:  # the next tick tries again
-                log.warning("regular %(job)s failed: %(error)s", {"job": name, "error": error})
-
-        workflow = dbos.workflow(name=f"regular_{name}")(tick)
-        return {"schedule_name": name, "workflow_fn": workflow, "schedule": regular.cron, "context": None}
 
     def _job(self, name: str, subject: str, key: str, attempt: int) -> None:
         job = self._jobs.get(name, _UNKNOWN)
@@ -276,13 +258,13 @@ class Worker:
     def _sweep(self, dbos: "type[DBOS]") -> None:
         """Take over the jobs of workers that died."""
         try:
+            self._watch_the_clock()  # first: what goes for its age asks whether it was set
             pending = dbos.list_workflows(status="PENDING", load_input=False, load_output=False)
             for worker in {executor for workflow in pending if (executor := workflow.executor_id) and executor != self._name}:
                 if self._locks.is_dead(worker):
                     dbos._recover_pending_workflows([worker])
                     self._locks.forget(worker)
             self._bury_given_up(dbos)
-            self._watch_the_clock()
         except Exception as error:  # the next one tries again, a second later
             log.warning("the sweep failed: %(error)s", {"error": error})
 

@@ -110,6 +110,15 @@ dead_jobs = sa.Table(
     sa.Column("reason", sa.String(200), nullable=False),
     sa.Column("died_at", sa.Float, nullable=False),
 )
+regulars = sa.Table(  # a row for each thing that workers do regularly
+    "regulars",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("every", sa.Float, nullable=False),  # seconds
+    sa.Column("known_at", sa.Float, nullable=False),  # since when it is to be done
+    sa.Column("done_at", sa.Float),  # when it was last begun and then came to its end
+    sa.Column("worker", sa.String(40)),  # who is at it
+)
 
 counts = sa.Table(  # what is left of calls and preparations after a month: numbers, and of nobody
     "counts",

@@ -2,10 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,9 +16,9 @@ from tests.test_webhooks import Phone, recording
 from tests.web import BASE
 from voice import store
 from voice.clock import Clock
-from voice.queue import Regular
+from voice.regular import DAY, HOURLY, MINUTE, Regular, Regulars
 
-MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86400.0, 365 * 86400.0
+HOUR, YEAR = 3600.0, 365 * DAY
 MARKS = ("9911223344", "9922334455", "9933445566")  # no date, as a person's number would have
 SAID = dict(zip(("hvad", "hvem", "vigtigst"), map(spaced, MARKS), strict=True))
 
@@ -27,40 +26,27 @@ SAID = dict(zip(("hvad", "hvem", "vigtigst"), map(spaced, MARKS), strict=True))
 class TrueTime:
     """Time as it is, beside what the clock says. A worker is there all the while, looks each minute, and does regularly what it should."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, regulars: Mapping[str, Regular] | None = None) -> None:
         self.desk = desk
         self.passed = 0.0
-        worker = desk._worker
-        worker._clock = Clock(lambda: self.passed)
-        regulars = {"lost_ends": (MINUTE, desk.calls.end_silent), "retention": (HOUR, desk.retention.run)}
-        self.ticks: dict[float, Callable[[object, object], None]] = {
-            every: worker._scheduled(_Schedule, name, Regular(run, ""))["workflow_fn"]  # type: ignore[arg-type]
-            for name, (every, run) in regulars.items()
-        }
+        clock = desk._worker._clock = Clock(lambda: self.passed)
+        regulars = regulars or {"lost_ends": Regular(desk.calls.end_silent, MINUTE), "retention": Regular(desk.retention.run, HOURLY)}
+        self.regulars = Regulars(desk.web.engine, regulars, "worker", desk._worker._locks, clock, lambda: self.passed)
+        self.regulars.begin()
 
     def passes(self, seconds: float, step: float = MINUTE) -> None:
         end = self.passed + seconds
         while self.passed < end:
-            before = self.passed
             self.passed += step
             self.desk.later(step)
             self.desk._worker._watch_the_clock()
-            for every, tick in self.ticks.items():
-                if self.passed // every > before // every:
-                    tick(None, None)
+            self.regulars.look()
+            self.regulars.finish(60)
             self.desk.work()
 
     def is_told_again(self) -> None:
         """Somebody sets the clock right."""
         self.desk.at(NOON + self.passed)
-
-
-class _Schedule:
-    """In the engine's place: gives the function back."""
-
-    @staticmethod
-    def workflow(name: str) -> Callable[[Any], Any]:
-        return lambda function: function
 
 
 def speaks(desk: Desk, phone: Phone, mark: str, *, there: bool = True) -> None:
