@@ -83,8 +83,11 @@ class Phone:
         return self.hears(self.post(self.urls["wait"]))
 
     def at_question(self, guide: str = "lang") -> "Phone":
-        """Says yes and chooses that guide, with the keys that its place in the menus gives it."""
-        self.start().key("1")
+        """Says yes and chooses that guide."""
+        return self.start().key("1").chooses(guide)
+
+    def chooses(self, guide: str) -> "Phone":
+        """Presses the keys that the guide's place in the menus gives it."""
         group = PROMPTS.guide(guide).group
         self.key(str([one.id for one in PROMPTS.groups].index(group) + 1))
         offered = [one.id for one in PROMPTS.guides if one.group == group]

@@ -233,4 +233,4 @@ class Calls:
 
 def _unfinished(call: Row[Any]) -> Unfinished:
     session = Session.from_json(call.session)
-    return Unfinished(session.guide, session.answered, session.language)
+    return Unfinished(session.guide, session.answered, session.language, session.takes)
