@@ -5,6 +5,7 @@ notebook of its own, made of what it heard and did, and the properties compare t
 """
 
 import itertools
+from dataclasses import dataclass
 from typing import Protocol
 
 from hypothesis import strategies as st
@@ -15,16 +16,28 @@ from voice.dialogue.events import HANGUP, SILENCE, CallStarted, Event, HungUp, K
 from voice.dialogue.session import Session
 from voice.dialogue.turn import Hangup, Keyed, Menu, Record, Turn
 from voice.prompts import Prompts
+from voice.summary import Utterance, summarise
 
 SILENCE_SECONDS = 6
 RECORDINGS = itertools.count(1)  # ids are unique over all calls, as the provider's are
 LET_GO = engine.TRIES * (moves.SKIPS + 2) + 1  # silences in a row after which even the most patient line has let go
 
 
+@dataclass(frozen=True)
+class Said:
+    """A recording, and where the line said that it belongs."""
+
+    preparation: str
+    question: str
+    take: int
+    recording: str
+
+
 class Line(Protocol):
     """Something that can be called."""
 
     session: Session
+    preparation: str  # what is recorded now goes into this one
 
     def happens(self, event: Event) -> Turn:
         """The event reaches the line, once. Gives what the line does next."""
@@ -37,6 +50,7 @@ class Caller(RuleBasedStateMachine):
     """Mostly cooperates; is silent, presses wrong keys, repeats and hangs up now and then."""
 
     prompts: Prompts
+    opening = ""  # keys that are pressed at once when the line answers: what lies behind them is seldom reached by chance
 
     def line(self) -> Line:
         raise NotImplementedError
@@ -45,15 +59,22 @@ class Caller(RuleBasedStateMachine):
     def call(self) -> None:
         self.rung = self.line()
         self.recorded: list[tuple[str, str]] = []  # (question that was heard, recording)
+        self.said = self.said_before()
         self.keyed: list[tuple[str, bool]] = []
         self.asked = ""  # the question that the last prompts asked
         self.silences = 0
         self.said_yes = False
         self.quiet_at: set[str] = set()
         self._do(self.starts())
+        for key in self.opening:
+            self._do(KeysPressed(key))
 
     def starts(self) -> CallStarted:
         return CallStarted(SILENCE_SECONDS)
+
+    def said_before(self) -> list[Said]:
+        """In a call that broke off."""
+        return []
 
     # ---- what the caller does
 
@@ -69,6 +90,13 @@ class Caller(RuleBasedStateMachine):
     @rule(words=st.sampled_from(["Ja.", "ja", "nej", "hvad siger du", "", "efter", "om igen", "videre", "hjælp", "yes"]))
     def say_a_word(self, words: str) -> None:
         self._do(WordsHeard(words))
+
+    @precondition(lambda self: self.waits_for(Menu, Record))
+    @rule(keys=st.sampled_from(["041", "0432"]))
+    def ask_for_the_question_before_or_another_guide(self, keys: str) -> None:
+        for key in keys:
+            if self.waits_for(Menu, Record):
+                self._do(KeysPressed(key))
 
     @precondition(lambda self: self.waits_for(Record))
     @rule(key=st.sampled_from("**00#5"))
@@ -126,6 +154,8 @@ class Caller(RuleBasedStateMachine):
     def _speak(self, seconds: int, ended_by: str) -> None:
         recording = f"RE{next(RECORDINGS):032x}"
         self.recorded.append((self.asked, recording))
+        assert isinstance(self.turn.then, Record)
+        self.said.append(Said(self.rung.preparation, self.turn.then.question, self.turn.then.take, recording))
         self._do(UtteranceRecorded(recording, seconds, ended_by))
 
     def _do(self, event: Event) -> None:
@@ -160,6 +190,13 @@ class Caller(RuleBasedStateMachine):
         assert remembered == ([] if deleted else self.recorded), "an answer is lost, moved or doubled"
 
     @invariant()
+    def what_is_said_now_stands_above_what_was_said_before(self) -> None:
+        if isinstance(self.turn.then, Record):
+            here = (self.rung.preparation, self.turn.then.question)
+            takes = [said.take for said in self.said if (said.preparation, said.question) == here]
+            assert self.turn.then.take >= max(takes, default=1), "what is said now would not stand in the mail"
+
+    @invariant()
     def help_and_repeat_are_never_wrong_keys(self) -> None:
         assert self.rung.session.place != "help" or self.rung.session.back not in ("help", "more", "leave", "delete", "over")
 
@@ -186,3 +223,15 @@ class Caller(RuleBasedStateMachine):
     def no_turn_is_dead_air(self) -> None:
         skipping_ahead = isinstance(self.turn.then, Record)  # "#": the tone alone says: now it is your turn
         assert self.turn.say or skipping_ahead or self.rung.session.over
+
+    def teardown(self) -> None:
+        if hasattr(self, "turn"):
+            self.the_newest_of_each_answer_is_in_the_mail()
+
+    def the_newest_of_each_answer_is_in_the_mail(self) -> None:
+        for preparation in {said.preparation for said in self.said}:
+            here = [said for said in self.said if said.preparation == preparation]
+            heard = [Utterance(said.recording, said.question, said.take, order, "heard", "ord") for order, said in enumerate(here)]
+            sections = summarise(self.prompts.guides[0], heard, self.prompts.vocabulary).sections
+            stand = {one.question: one.recordings[-1] for one in sections if one.recordings}
+            assert stand == {said.question: said.recording for said in here}, "the newest words are not those in the mail"

@@ -1,5 +1,6 @@
 """What seldom happens in a call, one rule at a time. The rest of the dialogue: test_walk and test_dialogue_properties."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -117,3 +118,39 @@ def test_a_recording_that_cannot_be_the_callers_moves_nobody() -> None:
     for session, _ in (goes(), goes(*keys("1", "1")), goes(*keys("2"), start=CallStarted(guide="lang"))):
         after, _ = respond(PROMPTS, session, UtteranceRecorded(RECORDING, 9, SILENCE))
         assert after == replace(session, turn=session.turn + 1)
+
+
+# ---- a call that goes on in another program than it began in
+
+
+def said_again(*more: Event) -> Session:
+    """Says the first answer, and is about to say it again."""
+    session, _ = goes(*keys("1"), UtteranceRecorded(RECORDING, 9, "#"), *keys("2"), *more, start=CallStarted(guide="lang"))
+    return session
+
+
+def as_an_older_program_wrote_it(session: Session) -> Session:
+    """It knew the take of the question that is asked, and no others."""
+    data = json.loads(session.to_json())
+    data.pop("takes", None)
+    return Session.from_json(json.dumps({**data, "take": session.take(current(PROMPTS, session).id)}))
+
+
+def test_what_a_newer_program_knows_of_a_call_is_dropped() -> None:
+    session = said_again(UtteranceRecorded(RECORDING, 9, "#"))
+    data = json.loads(session.to_json())
+    newer = {**data, "mood": "good", "answers": [{**answer, "loud": True} for answer in data["answers"]]}
+    assert Session.from_json(json.dumps(newer)) == session
+
+
+@pytest.mark.parametrize("more", [(), (UtteranceRecorded(RECORDING, 9, "#"),), (UtteranceRecorded(RECORDING, 9, "#"), NoInput())])
+def test_a_call_in_which_an_older_program_heard_an_answer_twice_goes_on_with_the_second(more: tuple[Event, ...]) -> None:
+    session = said_again(*more)
+    assert session.take("hvad") == 2
+    assert as_an_older_program_wrote_it(session) == session
+
+
+def test_an_older_program_can_go_on_with_a_call_in_which_nothing_is_said_again() -> None:
+    session, _ = goes(*keys("1"), UtteranceRecorded(RECORDING, 9, "#"), start=CallStarted(guide="lang"))
+    assert "takes" not in json.loads(session.to_json())
+    assert as_an_older_program_wrote_it(session) == session

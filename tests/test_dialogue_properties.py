@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.caller import SILENCE_SECONDS, Caller
+from tests.caller import SILENCE_SECONDS, Caller, Said
 from tests.conftest import TEST_PROMPTS, TWO_LANGUAGES
 from voice.content import load
 from voice.dialogue.engine import respond
@@ -19,6 +19,8 @@ from voice.telephony.twiml import TwimlWriter
 
 PROMPTS = load(TEST_PROMPTS / "da", operator_phone="20123456")
 TINY = load(TWO_LANGUAGES / "en")
+BROKE_OFF = "the one of the call that broke off"
+SAID_AGAIN = Unfinished("lang", ("hvad", "hvem"), takes=(("hvad", 3),))
 WRITER = TwimlWriter(replace(PROMPTS, others=(TINY,)), sound_url=lambda _prompt, _slow: None)
 
 
@@ -35,10 +37,13 @@ class Engine:
     def __init__(self, prompts: Prompts) -> None:
         self.prompts = prompts
         self.session = Session()
+        self.preparation = ""
         self.last: Turn | None = None
 
     def happens(self, event: Event) -> Turn:
         session, self.last = respond(self.prompts, self.session, event)
+        if session.guide != self.session.guide:  # as another preparation is begun by each choice of another guide
+            self.preparation = BROKE_OFF if session.resumed else f"the one of turn {session.turn}"
         self.session = Session.from_json(session.to_json())
         return self.last
 
@@ -59,7 +64,12 @@ class EngineCaller(Caller):
     def starts(self) -> CallStarted:
         return CallStarted(SILENCE_SECONDS, unfinished=self.unfinished, mailbox=self.mailbox)
 
+    def said_before(self) -> list[Said]:
+        takes = self.unfinished.takes if self.unfinished else ()
+        return [Said(BROKE_OFF, question, take, f"before {take}") for question, last in takes for take in range(1, last + 1)]
+
     def teardown(self) -> None:
+        super().teardown()
         if hasattr(self, "turn"):
             ElementTree.fromstring(WRITER.turn(self.turn, self.rung.session.turn, "0" * 32))
 
@@ -76,16 +86,17 @@ def test_a_caller_who_chooses_between_two_languages_finds_every_property_kept() 
 
 
 @pytest.mark.parametrize(
-    ("guides", "unfinished", "mailbox"),
+    ("guides", "unfinished", "mailbox", "opening"),
     [
-        (("lang",), None, None),
-        (("lang", "mellem", "kort", "tvivl"), None, Mailbox("firma.dk", text=True)),
-        (("lang", "kort"), Unfinished("lang", ("hvad", "hvem")), Mailbox("firma.dk")),
-        (("lang", "kort"), Unfinished("lang", ("hvad", "hvem")), None),
+        (("lang",), None, None, ""),
+        (("lang", "mellem", "kort", "tvivl"), None, Mailbox("firma.dk", text=True), ""),
+        (("lang", "kort"), SAID_AGAIN, Mailbox("firma.dk"), ""),
+        (("lang", "kort"), SAID_AGAIN, None, "111"),
     ],
 )
 def test_a_caller_who_obeys_the_line_finds_every_property_kept(
-    guides: tuple[str, ...], unfinished: Unfinished | None, mailbox: Mailbox | None
+    guides: tuple[str, ...], unfinished: Unfinished | None, mailbox: Mailbox | None, opening: str
 ) -> None:
-    machine = type("Chosen", (EngineCaller,), {"prompts": only(PROMPTS, *guides), "unfinished": unfinished, "mailbox": mailbox})
+    chosen = {"prompts": only(PROMPTS, *guides), "unfinished": unfinished, "mailbox": mailbox, "opening": opening}
+    machine = type("Chosen", (EngineCaller,), chosen)
     run_state_machine_as_test(machine, settings=settings(max_examples=settings().max_examples // 2))

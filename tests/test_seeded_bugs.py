@@ -10,7 +10,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from twilio.twiml.voice_response import VoiceResponse
 
 from tests import test_webhook_properties
-from tests.test_dialogue_properties import PROMPTS, EngineCaller, TwoLanguagesCaller, only
+from tests.test_dialogue_properties import PROMPTS, SAID_AGAIN, EngineCaller, TwoLanguagesCaller, only
+from voice import summary
 from voice.calls import Calls
 from voice.dialogue import engine, moves
 from voice.dialogue.session import Session
@@ -30,13 +31,13 @@ def no_replay_guard(patch: pytest.MonkeyPatch) -> None:
 
 
 def attempts_not_reset(patch: pytest.MonkeyPatch) -> None:
-    right = moves._to_question
+    right = Session.at
 
-    def wrong(prompts: Any, session: Session, index: int) -> Any:
-        step = right(prompts, session, index)
-        return replace(step, session=replace(step.session, attempts=engine.TRIES - 1))
+    def wrong(self: Session, place: Any, **changes: Any) -> Session:
+        after = right(self, place, **changes)
+        return replace(after, attempts=engine.TRIES - 1) if "question" in changes else after
 
-    patch.setattr(moves, "_to_question", wrong)
+    patch.setattr(Session, "at", wrong)
 
 
 def endless_retry(patch: pytest.MonkeyPatch) -> None:
@@ -82,6 +83,21 @@ def answers_reversed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine, "_recorded", wrong)
 
 
+def takes_forgotten_by_who_begins_again(patch: pytest.MonkeyPatch) -> None:
+    right = moves.begin
+    patch.setattr(moves, "begin", lambda prompts, session, guide: right(prompts, replace(session, guide=""), guide))
+
+
+def takes_forgotten_by_who_goes_on(patch: pytest.MonkeyPatch) -> None:
+    right = moves.resume
+    patch.setitem(moves._MENUS, "resume", {"1": lambda prompts, session: right(prompts, replace(session, takes=())), "2": moves.choose})
+
+
+def the_oldest_words_stand(patch: pytest.MonkeyPatch) -> None:
+    right = summary._section
+    patch.setattr(summary, "_section", lambda said, *more: right([replace(one, take=-one.take) for one in said], *more))
+
+
 def language_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Prompts, "speaking", lambda self, _language: self)
 
@@ -90,12 +106,24 @@ class OneGuideCaller(EngineCaller):
     """Comes to the questions at once, so that few calls are enough."""
 
     prompts = only(PROMPTS, "lang")
+    opening = "1"
+
+
+class GoesOnCaller(OneGuideCaller):
+    """Has a call to go on with, in which the first question was said again."""
+
+    unfinished = SAID_AGAIN
+    opening = "111"
 
 
 def _engine(caller: type[EngineCaller] = OneGuideCaller) -> None:
     run_state_machine_as_test(
         caller, settings=settings(max_examples=CALLS_OF_ENGINE, stateful_step_count=60, phases=[Phase.generate], database=None)
     )
+
+
+def _gone_on_with() -> None:
+    _engine(GoesOnCaller)
 
 
 def _two_languages() -> None:
@@ -116,6 +144,9 @@ def _web() -> None:
         (answers_decoded_as_dicts, _engine, "'dict' object has no attribute 'question'"),
         (no_redirect_after_record, _web, "nothing follows when the caller does nothing"),
         (answers_reversed, _engine, "an answer is lost, moved or doubled"),
+        (takes_forgotten_by_who_begins_again, _gone_on_with, "would not stand in the mail"),
+        (takes_forgotten_by_who_goes_on, _gone_on_with, "would not stand in the mail"),
+        (the_oldest_words_stand, _gone_on_with, "are not those in the mail"),
         (language_forgotten, _two_languages, "another language is heard"),
     ],
 )

@@ -188,6 +188,54 @@ def test_who_goes_on_with_what_another_call_has_deleted_meanwhile_brings_nothing
         assert (mail["hvad"], mail["hvem"]) == ("not_answered", "1 1 2 2 3 3 4 4 5 5")
 
 
+# ---- who says an answer again
+
+
+def says_again(desk: Desk, first: str, second: str) -> Phone:
+    """Says the answer to the first question, and then says it again."""
+    phone = Phone(desk.web).at_question("lang")
+    speaks(desk, phone, first)
+    phone.key("2")
+    speaks(desk, phone, second)
+    return phone
+
+
+def test_who_goes_on_and_adds_to_an_answer_that_was_said_again_has_the_newest_words_in_the_mail() -> None:
+    with a_desk(RESUME_WINDOW="30") as desk:
+        says_again(desk, "11111", "22222").ends()
+        phone = is_asked_to_go_on(desk).key("1")
+        for key in "041":  # help, more, the question before
+            phone.key(key)
+        speaks(desk, phone, "33333")
+        phone.ends()
+        desk.work_until(desk.now + 31 * 60)
+        assert [mail["hvad"] for mail in desk.words()] == ["2 2 2 2 2. 3 3 3 3 3"]
+
+
+def test_who_asks_for_another_guide_and_takes_the_same_again_has_the_newest_words_in_the_mail() -> None:
+    with a_desk() as desk:
+        phone = says_again(desk, "11111", "22222")
+        for key in "0432":  # help, more, something else, another guide
+            phone.key(key)
+        phone.chooses("lang")
+        speaks(desk, phone, "33333")
+        phone.ends()
+        desk.work_until(desk.now + 60)
+        assert [mail["hvad"] for mail in desk.words()] == ["3 3 3 3 3"]
+
+
+def test_who_takes_the_same_guide_again_and_says_nothing_loses_nothing() -> None:
+    with a_desk() as desk:
+        phone = says_again(desk, "11111", "22222")
+        for key in "0432":
+            phone.key(key)
+        phone.chooses("lang")
+        speaks(desk, phone, "")
+        phone.ends()
+        desk.work_until(desk.now + 60)
+        assert [mail["hvad"] for mail in desk.words()] == ["2 2 2 2 2"]
+
+
 def test_what_is_locked_opens_with_its_own_secret_and_at_its_own_place_alone() -> None:
     secret, place = bytes(range(32)), vault.place("bindings", "hint", "1")
     locked = vault.lock(secret, b"gmail.com", place)

@@ -65,7 +65,7 @@ def essence(session: Session) -> Session:
     """The session without what decides nothing but a wording, a count or a name, so that there are finitely many."""
     answered = tuple(sorted(session.answered))
     wrong_keys = session.wrong_keys if session.place == "language" else 0
-    return replace(session, turn=1, answers=(), take=1, wrong_keys=wrong_keys, slow=False, answered=answered)
+    return replace(session, turn=1, answers=(), takes=(), wrong_keys=wrong_keys, slow=False, answered=answered)
 
 
 def steps(prompts: Prompts, start: CallStarted, depth: dict[Session, int]) -> Iterator[Step]:

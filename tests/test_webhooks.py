@@ -20,7 +20,7 @@ from tests.postgres import Postgres
 from tests.signing import FIELDS, a_web, everything, memory_folder, post
 from tests.web import Web
 from voice import calls as calls_module
-from voice import store
+from voice import directory, store
 from voice.app import MAX_BODY
 from voice.content import load
 from voice.dialogue.session import Session
@@ -83,8 +83,11 @@ class Phone:
         return self.hears(self.post(self.urls["wait"]))
 
     def at_question(self, guide: str = "lang") -> "Phone":
-        """Says yes and chooses that guide, with the keys that its place in the menus gives it."""
-        self.start().key("1")
+        """Says yes and chooses that guide."""
+        return self.start().key("1").chooses(guide)
+
+    def chooses(self, guide: str) -> "Phone":
+        """Presses the keys that the guide's place in the menus gives it."""
         group = PROMPTS.guide(guide).group
         self.key(str([one.id for one in PROMPTS.groups].index(group) + 1))
         offered = [one.id for one in PROMPTS.guides if one.group == group]
@@ -638,6 +641,15 @@ def test_a_fault_inside_is_heard_as_a_danish_sorry(phone: Phone, monkeypatch: py
     assert everything(phone.web.engine) == stored
     assert phone.again((phone.urls["key"], {"Digits": "#"})).status_code == 200
     assert phone.session.turn == turn + 1
+
+
+def test_a_reply_that_no_secret_of_ours_opens_is_heard_as_a_danish_sorry(phone: Phone) -> None:
+    phone.at_question()
+    for secret, heard in ((phone.web.config.secrets[0], "goodbye"), ("of another line, or long retired", "sorry")):
+        reply = directory.hide(phone.web.app.extensions["line"].writer.say("goodbye"), "reply", phone.sid, [secret])
+        with store.writing(phone.web.engine) as tx:
+            store.save_call(tx, phone.sid, reply=reply)
+        assert said(phone.post("/calls")) == phrase(heard)
 
 
 @contextmanager

@@ -163,7 +163,7 @@ class Calls:
         sid, secrets = call.call_sid, self._config.secrets
         before = Session.from_json(call.session)
         if before.over or turn != before.turn:
-            return directory.show(call.reply, "reply", sid, secrets)
+            return directory.show(call.reply, "reply", sid, secrets) or self._writer.say("sorry")
         before = replace(before, domain=directory.show(before.domain, "domain", sid, secrets))
         if before.to == "text" and call.preparation and self._preparations.give_up_text(tx, call.preparation):
             before = replace(before, to="failed")
@@ -233,4 +233,4 @@ class Calls:
 
 def _unfinished(call: Row[Any]) -> Unfinished:
     session = Session.from_json(call.session)
-    return Unfinished(session.guide, session.answered, session.language)
+    return Unfinished(session.guide, session.answered, session.language, session.takes)

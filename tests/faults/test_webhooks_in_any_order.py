@@ -128,6 +128,7 @@ class StormyCaller(Caller):
         self.desk.work(most=1000)
 
     def teardown(self) -> None:
+        super().teardown()
         if not hasattr(self, "turn"):
             return
         line = self.rung
@@ -158,9 +159,7 @@ class StormyCaller(Caller):
         found = [(mark, question) for mail in came for question, words in mail.items() for mark in words.split(". ") if mark in places]
         assert len(found) == len({mark for mark, _ in found}), "an answer came twice"
         assert all(places[mark][0] == question for mark, question in found), "an answer stands under another question"
-        newest: dict[tuple[str, str], int] = {}
-        for preparation, question, take in said.values():
-            newest[preparation, question] = max(take, newest.get((preparation, question), 0))
+        newest = {(preparation, question): take for preparation, question, take in said.values()}
         last = {spaced(mark) for mark, (preparation, question, take) in said.items() if newest[preparation, question] == take}
         assert last <= {mark for mark, _ in found}, "an answer is lost"
         for mail in came:

@@ -117,4 +117,4 @@ def _events(turn: Turn) -> tuple[Event, ...]:
 
 def _place(session: Session) -> Session:
     """The session without what changes no more than a name or the wording of a "that was no choice"."""
-    return replace(session, turn=0, answers=(), take=1, slow=False, resumed=False, wrong_keys=0)
+    return replace(session, turn=0, answers=(), takes=(), slow=False, resumed=False, wrong_keys=0)

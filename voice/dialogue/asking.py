@@ -61,7 +61,7 @@ def waiting(prompts: Prompts, session: Session) -> Wait:
         case "question" if not session.consent:
             return Menu(LISTEN_SECONDS)
         case "question" if (question := current(prompts, session)).kind == "spoken":
-            return Record(question.id, session.take, session.final_silence, MAX_SECONDS)
+            return Record(question.id, session.take(question.id), session.final_silence, MAX_SECONDS)
         case _:
             return Menu(MENU_SECONDS, words)
 

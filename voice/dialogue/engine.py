@@ -74,7 +74,11 @@ def _started(prompts: Prompts, session: Session, event: CallStarted) -> Step:
     if event.unfinished:
         language = prompts.speaking(event.unfinished.language).language
         session = replace(
-            session, unfinished_guide=event.unfinished.guide, answered=event.unfinished.answered, unfinished_language=language
+            session,
+            unfinished_guide=event.unfinished.guide,
+            unfinished_language=language,
+            answered=event.unfinished.answered,
+            takes=event.unfinished.takes,
         )
     spoken = tuple(one for one in prompts.languages if one.language == event.language) or languages_of(prompts, session)
     return Step(session.at("language")) if len(spoken) > 1 else speak(spoken[0])(prompts, session)
@@ -135,7 +139,7 @@ def _recorded(prompts: Prompts, session: Session, event: UtteranceRecorded) -> S
     if session.place != "question" or not session.consent:  # nothing is recorded there; the event cannot be the caller's
         return Step(session)
     question = current(prompts, session)
-    session = replace(session, answers=(*session.answers, Answer(question.id, session.take, event.recording_sid)))
+    session = replace(session, answers=(*session.answers, Answer(question.id, session.take(question.id), event.recording_sid)))
     if event.ended_by == HANGUP:
         return end(session, "hung_up")
     if event.ended_by not in (SILENCE, DONE):  # what was said before the key is kept; the caller goes on in the same answer

@@ -11,11 +11,15 @@ HANGUP = "hangup"
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A call from the same number that broke off: which questions of which guide have an answer. Never what was said."""
+    """A call from the same number that broke off: which questions of which guide have an answer. Never what was said.
+
+    ``takes``: of the questions that were said again, as in its session.
+    """
 
     guide: str
     answered: tuple[str, ...]
     language: str = ""  # "" is the line's first
+    takes: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,10 @@ def choose(prompts: Prompts, session: Session) -> Step:
 
 
 def begin(prompts: Prompts, session: Session, guide: Guide) -> Step:
-    session = session.at("question", guide=guide.id, question=0, take=1, skipped=0, answered=(), resumed=False)
+    """From its first question. The same guide once more goes on in the same preparation, where all is said again."""
+    same = session.guide == guide.id
+    session = session.anew(*(question.id for question in guide.questions)) if same else replace(session, takes=())
+    session = session.at("question", guide=guide.id, question=0, skipped=0, answered=(), resumed=False)
     talking = session.consent and any(question.kind == "spoken" for question in guide.questions)
     how = (prompts.phrase("how_to_talk"),) if talking else ()
     return Step(session, (guide.intro, *how, prompts.phrase("two_keys")))
@@ -190,7 +193,7 @@ def _at_question(prompts: Prompts, session: Session) -> Mapping[str, Move]:
 def _keyed(yes: bool) -> Move:
     def move(prompts: Prompts, session: Session) -> Step:
         question = current(prompts, session)
-        keyed = Keyed(question.id, session.take, yes)
+        keyed = Keyed(question.id, session.take(question.id), yes)
         step = onward(prompts, _with_answer(session, question.id))
         return replace(step, say=(prompts.phrase("saved"), *step.say), keyed=keyed)
 
@@ -209,8 +212,7 @@ def _with_answer(session: Session, question: str) -> Session:
 
 
 def say_again(prompts: Prompts, session: Session) -> Step:
-    """A new take; the old one stands until the new one holds speech."""
-    return Step(session.at("question", take=session.take + 1), (prompts.phrase("again"),))
+    return Step(session.anew(current(prompts, session).id).at("question"), (prompts.phrase("again"),))
 
 
 def onward(prompts: Prompts, session: Session) -> Step:
@@ -218,18 +220,12 @@ def onward(prompts: Prompts, session: Session) -> Step:
     guide = prompts.guide(session.guide)
     for index in range(session.question + 1, len(guide.questions)):
         if guide.questions[index].id not in session.answered:
-            return _to_question(prompts, session, index)
+            return Step(session.at("question", question=index))
     if not session.consent:
         return end(session, "refused", prompts.phrase("goodbye_listener"))
     if guide.leads_to:
         return Step(session.at("onward", group=guide.leads_to))
     return end(session, "complete", prompts.phrase("goodbye"))
-
-
-def _to_question(prompts: Prompts, session: Session, index: int) -> Step:
-    question = prompts.guide(session.guide).questions[index]
-    take = max((answer.take for answer in session.answers if answer.question == question.id), default=1)
-    return Step(session.at("question", question=index, take=take))
 
 
 def _left_in_silence(prompts: Prompts, session: Session) -> Step:
@@ -276,8 +272,9 @@ def slower(prompts: Prompts, session: Session) -> Step:
 
 
 def question_before(prompts: Prompts, session: Session) -> Step:
+    """What is said there goes on with its answer."""
     index = session.question if session.back == "answered" else session.question - 1
-    return _to_question(prompts, session, max(index, 0))
+    return Step(session.at("question", question=max(index, 0)))
 
 
 def back_shortly(prompts: Prompts, session: Session) -> Step:

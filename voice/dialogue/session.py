@@ -1,7 +1,8 @@
 """Where a call stands, between two webhooks. Ids and positions, never words."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 Place = Literal[
@@ -59,7 +60,7 @@ class Session:
     group: str = ""
     guide: str = ""
     question: int = 0  # index in the guide
-    take: int = 1
+    takes: tuple[tuple[str, int], ...] = ()  # of the questions of this preparation that are said again; the others are at their first
     attempts: int = 0  # silences in a row at this place
     wrong_keys: int = 0  # at this place
     skipped: int = 0  # questions in a row that were left in silence
@@ -76,11 +77,36 @@ class Session:
         """The same call at another place, where nothing has gone wrong yet."""
         return replace(self, place=place, attempts=0, wrong_keys=0, **changes)
 
+    def take(self, question: str) -> int:
+        """The take that is said when this question is asked. In a preparation it never goes back, as the last one stands in the mail."""
+        return dict(self.takes).get(question, 1)
+
+    def anew(self, *questions: str) -> "Session":
+        """The answers to these are said again: a new take of each; the old one stands until the new one holds speech."""
+        return replace(self, takes=tuple({**dict(self.takes), **{one: self.take(one) + 1 for one in questions}}.items()))
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        data = asdict(self)
+        if not self.takes:
+            del data["takes"]  # as the program before this one knows no such field and may be asked for the next turn
+        return json.dumps(data, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Session":
+        """An older or a newer program may have written it: what is not known here is dropped, what is not there is as in a new call."""
         data = json.loads(text)
-        answers = tuple(Answer(**answer) for answer in data["answers"])
-        return cls(**{**data, "answers": answers, "answered": tuple(data["answered"])})
+        answers = tuple(Answer(**_known(Answer, answer)) for answer in data["answers"])
+        tuples = {"answers": answers, "answered": tuple(data["answered"]), "takes": _takes(data, answers)}
+        return cls(**{**_known(cls, data), **tuples})
+
+
+def _known(kind: type[Session] | type[Answer], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: data[field.name] for field in fields(kind) if field.name in data}
+
+
+def _takes(data: Mapping[str, Any], answers: tuple[Answer, ...]) -> tuple[tuple[str, int], ...]:
+    if "take" not in data:
+        return tuple((question, take) for question, take in data.get("takes", ()))
+    # An older program knew the take of the question that is asked alone: said again, that is the one that was answered last.
+    said = (*answers, *(replace(answer, take=data["take"]) for answer in answers[-1:]))
+    return tuple({one.question: one.take for one in sorted(said, key=lambda one: one.take) if one.take > 1}.items())
