@@ -233,6 +233,17 @@ def test_what_a_program_does_no_more_leaves_no_row_and_what_it_does_at_other_tim
         assert [(row.name, row.every) for row in look.execute(sa.select(regulars))] == [("tidy", MINUTE)]
 
 
+@mostly_sqlite
+def test_two_programs_beside_each_other_both_do_what_they_know(workers: Workers, pass_time: Callable[..., None]) -> None:
+    did: list[str] = []
+    old = workers.worker("old", {"of_old": Regular(lambda: did.append("old"), MINUTE), "both": Regular(lambda: None, HOURLY)})
+    new = workers.worker("new", {"of_new": Regular(lambda: did.append("new"), MINUTE), "both": Regular(lambda: None, MINUTE)})
+    for _ in range(6):
+        pass_time(MINUTE)
+        workers.look(old, new)
+    assert {*did} == {"old", "new"}
+
+
 # ---- what a worker believes when it starts
 
 

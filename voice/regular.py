@@ -59,6 +59,7 @@ class Regulars:
         self._apart = False  # whether our clock and the database's tell different times
         self._not_before: dict[str, float] = {}  # so that one that fails, or clocks that differ, make us do nothing without end
         self._under_way: dict[str, threading.Thread] = {}
+        self._looked = False
 
     def begin(self) -> None:
         """Compare the time with what is known of this line: a machine may start with any."""
@@ -89,13 +90,14 @@ class Regulars:
         with store.reading(self._engine) as look:
             rows = {row.name: row for row in look.execute(sa.select(regulars))}
             self._compare(look)
-        if {name: row.every for name, row in rows.items()} != every:  # of no program, or of another one
+        first, self._looked = not self._looked, True  # after that a program beside us may tell of other things
+        if every.keys() - rows.keys() or (first and {name: row.every for name, row in rows.items()} != every):
             with store.writing(self._engine) as tx:
-                _know(tx, every)
+                _know(tx, every, alone=first)
             return {}
         if self._apart or not self._clock.trusted:
             return {}
-        return {name: row for name, row in rows.items() if self._is_due(row)}
+        return {name: row for name, row in rows.items() if name in every and self._is_due(row)}
 
     def _compare(self, look: Connection) -> None:
         """With the database's server, which may be another machine."""
@@ -112,7 +114,7 @@ class Regulars:
         thread = self._under_way.get(row.name)
         if (thread and thread.is_alive()) or self._steady() < self._not_before.get(row.name, -math.inf):
             return False
-        if row.done_at is not None and abs(time.time() - row.done_at) < row.every:
+        if row.done_at is not None and abs(time.time() - row.done_at) < self._regulars[row.name].every:
             return False
         return row.worker in (None, self._worker) or self._locks.is_dead(row.worker)
 
@@ -122,7 +124,7 @@ class Regulars:
             with store.writing(self._engine) as tx:
                 if not _take(tx, seen, self._worker):
                     return
-            self._not_before[name] = self._steady() + min(seen.every, HOURLY)
+            self._not_before[name] = self._steady() + min(self._regulars[name].every, HOURLY)
             try:
                 self._regulars[name].run()
             except Exception:
@@ -157,9 +159,10 @@ def _ahead(look: Connection) -> float:
     return time.time() - float(look.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
 
-def _know(tx: Connection, every: Mapping[str, float]) -> None:
-    """These are done regularly, and nothing else."""
-    tx.execute(sa.delete(regulars).where(regulars.c.name.not_in(every)))
+def _know(tx: Connection, every: Mapping[str, float], *, alone: bool) -> None:
+    """These are done regularly; ``alone``: and nothing else."""
+    if alone:
+        tx.execute(sa.delete(regulars).where(regulars.c.name.not_in(every)))
     insert = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(regulars)
     upsert = insert.on_conflict_do_update(index_elements=["name"], set_={"every": insert.excluded.every})
     for name, seconds in sorted(every.items()):
