@@ -39,4 +39,5 @@ def _often(regular: type[Regular], run: object, every: float) -> Regular:
 
 
 def _impatient(jobs: Mapping[str, Job]) -> Mapping[str, Job]:
-    return {name: replace(job, attempts=min(job.attempts, ATTEMPTS), base=0.1, cap=0.5) for name, job in jobs.items()}
+    few = {name: {"attempts": min(job.attempts, ATTEMPTS), "outages": min(job.outages, ATTEMPTS)} for name, job in jobs.items()}
+    return {name: replace(job, **few[name], base=0.1, cap=0.5) for name, job in jobs.items()}

@@ -81,17 +81,20 @@ def test_a_recording_that_is_not_there_yet_is_worth_asking_for_again(exchange: E
     ("kind", "told"),
     [
         ("missing", "answered with 404"),
-        ("unauthorized", "answered with 401"),
-        ("too many requests", "answered with 429"),
-        ("broken", "answered with 500"),
+        ("unauthorized", "answered with 401: outage"),
+        ("forbidden", "answered with 403: outage"),
+        ("too many requests", "answered with 429: outage"),
+        ("broken", "answered with 500: outage"),
+        ("cut off", "broke off: ProtocolError: outage"),
         ("elsewhere", "answered with 307"),
         ("html", "not a sound"),
     ],
 )
 def test_whatever_is_answered_instead_is_told_and_asked_for_again(exchange: Exchange, provider: Provider, kind: str, told: str) -> None:
+    """Also whether it says something of this recording, or that there is nothing to be had at all."""
     recording = recorded(exchange, media=kind)
     failed = refused(lambda: provider.recording(recording.sid))
-    assert told in str(failed)
+    assert f"{failed}{': outage' * failed.outage}".endswith(told)
     assert not failed.permanent
     assert recording.fetches == 1, "how often and when to ask again is the queue's matter"
     assert exchange.leaks == 0
@@ -283,7 +286,7 @@ def test_a_provider_that_cannot_be_reached_is_asked_again() -> None:
     away = a_provider(f"http://127.0.0.1:{port}")
     for ask in (away.recording, away.delete_recording):
         failed = refused(lambda ask=ask: ask(UNKNOWN))
-        assert ("could not be reached" in str(failed), failed.permanent) == (True, False)
+        assert ("could not be reached" in str(failed), failed.permanent, failed.outage) == (True, False, True)
 
 
 def test_a_provider_that_says_nothing_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

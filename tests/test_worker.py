@@ -208,8 +208,67 @@ def test_a_failure_that_cannot_be_noted_is_noted_as_soon_as_it_can(place: Place,
     monkeypatch.setattr(queue_module.time, "sleep", waits.append)
     worker._job("fail", "a", "a", attempt)
     assert waits == [1.0, 1.0]
-    assert place.waiting() == (["fail:a:2"] if attempt == 1 else [])
-    assert place.dead_jobs() == ({"fail:a:20": "RuntimeError"} if attempt == 20 else {})
+    assert (place.waiting(), place.dead_jobs()) == ([f"fail:a:{attempt + 1}"], {})
+
+
+def test_a_job_whose_end_could_not_be_noted_is_given_up_in_its_next_attempt(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its end changes may be locked for long: others of its queue are done meanwhile."""
+    worker, locked = place.worker(), [sa.exc.OperationalError("made up", None, Exception("lock time-out"))]
+
+    def give_up(_tx: object, subject: str, reason: str) -> None:
+        if locked:
+            raise locked.pop()
+        place.left.append((subject, reason.partition(" ")[0]))
+
+    monkeypatch.setattr(queue_module.time, "sleep", lambda _seconds: None)
+    place.jobs["fail"] = Job(place._fail, attempts=3, give_up=give_up)
+    worker._job("fail", "a", "a", 3)
+    assert (place.waiting(), place.dead_jobs(), place.left) == (["fail:a:4"], {}, [])
+    worker._job("fail", "a", "a", 4)
+    assert (place.dead_jobs(), place.left) == ({"fail:a:4": "RuntimeError"}, [("a", "RuntimeError")])
+
+
+class _Away(Exception):
+    outage = True
+
+
+LOCKED = sa.exc.OperationalError("made up", None, Exception("lock time-out"))
+
+
+@pytest.mark.parametrize("hindrance", [LOCKED, sa.exc.TimeoutError(), _Away()], ids=["locked", "no connection", "away"])
+def test_outages_and_failures_of_a_job_are_counted_apart(place: Place, hindrance: Exception) -> None:
+    worker, comes = place.worker(), [hindrance, RuntimeError(), hindrance, RuntimeError()]
+
+    def fail(_subject: str) -> None:
+        raise comes.pop(0)
+
+    place.jobs["fetch"] = Job(fail, attempts=2, outages=3)
+    for key, attempt in (("a", 1), ("a:outage-1", 1), ("a:outage-1", 2)):
+        worker._job("fetch", "a", key, attempt)
+    assert place.waiting() == ["fetch:a:outage-1:1", "fetch:a:outage-1:2", "fetch:a:outage-2:2"]
+    worker._job("fetch", "a", "a:outage-2", 2)
+    assert place.dead_jobs() == {"fetch:a:outage-2:2": "RuntimeError"}
+
+
+def test_an_outage_without_end_is_given_up_and_waits_no_longer_than_it_may(place: Place) -> None:
+    def fail(_subject: str) -> None:
+        raise LOCKED
+
+    place.jobs["fetch"] = Job(fail, attempts=2, outages=5000, cap=60)
+    worker = place.worker()
+    worker._job("fetch", "a", "a:outage-4998", 1)
+    assert (place.waiting(), place.dead_jobs()) == (["fetch:a:outage-4999:1"], {})
+    worker._job("fetch", "a", "a:outage-4999", 1)
+    assert place.dead_jobs() == {"fetch:a:outage-4999:1": "OperationalError"}
+
+
+def test_of_a_job_that_knows_no_outages_each_is_an_attempt(place: Place) -> None:
+    def fail(_subject: str) -> None:
+        raise LOCKED
+
+    place.jobs["once"] = Job(fail, attempts=1)
+    place.worker()._job("once", "a", "a", 1)
+    assert place.dead_jobs() == {"once:a:1": "OperationalError"}
 
 
 # ---- what somebody died of, perhaps

@@ -5,7 +5,7 @@
     VoiceError
     ├── ConfigError      settings are wrong; all of them at once   -> refuses to start
     ├── PromptError      content is wrong; all problems at once    -> refuses to start
-    ├── ProviderError    .permanent   the telephone provider's REST calls
+    ├── ProviderError    .permanent, .outage   the telephone provider's REST calls
     ├── SpeechError      .permanent   a voice that cannot speak, a sound that cannot be heard
     ├── ModelError       a recogniser that cannot be fetched, converted or trusted
     ├── SummaryError     a form of the summary that cannot be made -> the mail goes without it and says so
@@ -47,7 +47,11 @@ class _Retryable(VoiceError):
 
 
 class ProviderError(_Retryable):
-    """The telephone provider did not do what we asked."""
+    """The telephone provider did not do what we asked. ``outage``: it does nothing for us now, which says nothing of what we asked for."""
+
+    def __init__(self, message: str, *, permanent: bool = False, code: int | None = None, outage: bool = False) -> None:
+        super().__init__(message, permanent=permanent, code=code)
+        self.outage = outage
 
 
 class SpeechError(_Retryable):

@@ -22,7 +22,7 @@ from voice.delivery import build_message
 from voice.directory import Recipient
 from voice.errors import ProviderError, SpeechError
 from voice.keyring import Keyring
-from voice.preparations import DEADLINE, Preparations
+from voice.preparations import DEADLINE, KEEP, Preparations
 from voice.prompts import Guide, Prompt, Prompts
 from voice.provider import Provider
 from voice.queue import Job, Queue
@@ -33,6 +33,8 @@ from voice.speech.sounds import VOICES, prompt_keys
 from voice.summary import Summary, Utterance, mail, sheet, sound, summarise
 
 log = logging.getLogger(__name__)
+
+_ALWAYS = int(KEEP / 60)  # times, a minute apart: as long as there is anything to do it for
 
 
 class Jobs:
@@ -68,13 +70,18 @@ class Jobs:
         self._preparations = Preparations(queue, clock)
 
     def table(self) -> Mapping[str, Job]:
-        """Every job by name. The times add up to: a recording is asked for during 15 minutes, a relay during a day."""
+        """Every job by name. The times add up to: a recording that is not there is asked for during 15 minutes, a relay during a day.
+
+        While nothing can be had of the provider or the database, an answer is given up by its preparation's deadline alone.
+        """
         return {
-            "fetch": Job(self.fetch, attempts=21, base=0.5, cap=60, give_up=self._unheard),
+            "fetch": Job(self.fetch, attempts=21, outages=_ALWAYS, base=0.5, cap=60, give_up=self._unheard("expected")),
             "erase": Job(self.erase, attempts=100, base=1, cap=600),
-            "transcribe": Job(self.transcribe, attempts=3, base=1, cap=10, give_up=self._unheard),
-            "close": Job(self._in_one_transaction(self._preparations.close_unless_live), wait=self._config.resume_window * 60),
-            "deadline": Job(self._in_one_transaction(self._preparations.deadline), wait=DEADLINE),
+            "transcribe": Job(self.transcribe, attempts=3, outages=_ALWAYS, base=1, cap=60, give_up=self._unheard("fetched")),
+            "close": Job(
+                self._in_one_transaction(self._preparations.close_unless_live), outages=_ALWAYS, wait=self._config.resume_window * 60
+            ),
+            "deadline": Job(self._in_one_transaction(self._preparations.deadline), outages=_ALWAYS, wait=DEADLINE),
             "send": Job(self.send, attempts=34, base=5, cap=3600, give_up=self._undeliverable),
         }
 
@@ -186,8 +193,13 @@ class Jobs:
         with store.writing(self._engine) as tx:
             store.save_preparation(tx, preparation, **values)
 
-    def _unheard(self, tx: Connection, recording_sid: str, _reason: str) -> None:
-        self._preparations.settle(tx, recording_sid, "failed")
+    def _unheard(self, still: str) -> Callable[[Connection, str, str], None]:
+        """Give a recording up, unless another job has brought it further than it stood ``still``."""
+
+        def give_up(tx: Connection, recording_sid: str, _reason: str) -> None:
+            self._preparations.settle(tx, recording_sid, "failed", only_if=still)
+
+        return give_up
 
     def _undeliverable(self, tx: Connection, preparation: str, _reason: str) -> None:
         store.save_preparation(tx, preparation, status="undeliverable")

@@ -24,6 +24,7 @@ _TIMEOUT = Timeout(connect=10, read=30)
 _PAGE_SIZE = 1000  # the most that Twilio lists at once
 _PAGE_BYTES = 8_000_000  # a listed recording has about one thousand
 _PAGES = 200
+_NOBODY = (401, 403, 408, 429)  # and 5xx. A token that is wrong is mended within the hour: no recording may go because of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Provider:
         response = self._ask("GET", self._recording_path(recording_sid, ".wav"))
         try:
             if response.status != 200:
-                raise ProviderError(f"the recording was answered with {response.status}", code=response.status)
+                raise answered("the recording", response.status)
             if not response.headers.get("Content-Type", "").startswith("audio/"):
                 raise ProviderError("the recording's answer was not a sound")
             body = response.read(MAX_BYTES + 1)
@@ -62,7 +63,7 @@ class Provider:
                 raise ProviderError("the recording is larger than any answer can be", permanent=True)
             return body
         except urllib3.exceptions.HTTPError as error:
-            raise ProviderError(f"the recording broke off: {type(error).__name__}") from error
+            raise ProviderError(f"the recording broke off: {type(error).__name__}", outage=True) from error
         finally:
             response.close()
 
@@ -71,7 +72,7 @@ class Provider:
         response = self._ask("DELETE", self._recording_path(recording_sid, ".json"))
         response.close()
         if response.status not in (200, 204, 404):
-            raise ProviderError(f"deleting the recording was answered with {response.status}", code=response.status)
+            raise answered("deleting the recording", response.status)
 
     def recordings(self, since: datetime) -> Iterator[Listed]:
         """All of the account's that were made since that day; those of others who use the account, too."""
@@ -99,7 +100,7 @@ class Provider:
         response = self._ask("DELETE", f"/2010-04-01/Accounts/{self._account}/Calls/{call_sid}.json")
         response.close()
         if response.status not in (200, 204, 404):
-            raise ProviderError(f"deleting the call was answered with {response.status}", code=response.status)
+            raise answered("deleting the call", response.status)
 
     def send_text(self, to: str, body: str, news: str) -> None:
         """Send an SMS from SMS_FROM. What the carrier makes of it is told to our path ``news``.
@@ -125,7 +126,7 @@ class Provider:
         response = self._ask("GET", path)
         try:
             if response.status != 200:
-                raise ProviderError(f"the list of recordings was answered with {response.status}", code=response.status)
+                raise answered("the list of recordings", response.status)
             page = json.loads(response.read(_PAGE_BYTES))
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise ProviderError(f"the list of recordings broke off: {type(error).__name__}") from error
@@ -146,7 +147,12 @@ class Provider:
         try:
             return self._http.request(method, self._base + path, body=fields, headers=headers, redirect=False, preload_content=False)
         except urllib3.exceptions.HTTPError as error:
-            raise ProviderError(f"the provider could not be reached: {type(error).__name__}") from error
+            raise ProviderError(f"the provider could not be reached: {type(error).__name__}", outage=True) from error
+
+
+def answered(what: str, status: int) -> ProviderError:
+    """The error for an answer that is not the one asked for."""
+    return ProviderError(f"{what} was answered with {status}", code=status, outage=status in _NOBODY or status >= 500)
 
 
 def _listed(entry: Any) -> Listed | None:

@@ -45,6 +45,8 @@ LAST_SECONDS = 5.0  # for what is under way regularly when a worker is told to s
 _BATCH = 500  # rows deleted at once, in a few milliseconds: on SQLite a call's webhook waits for them
 RECOVERIES = 20  # so often a job is taken over from a worker that died with it; then it is what they died of
 KEEP_DAYS = 7  # a job that is done is known for so long: in this time the same name and key again is no second job
+_OUTAGE = ":outage-"  # ends the key of a job that one has hindered, with their number: so its attempts are counted apart
+_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)  # the database, or a row that another holds
 LOST_LOCK_EXIT = 75  # EX_TEMPFAIL: whoever supervises starts us again
 
 _OLDEST = (
@@ -59,12 +61,14 @@ class Job:
     """What a worker does for a name.
 
     ``run(subject)`` raises to be tried again, ``attempts`` times in all, after ``base`` seconds, doubled each
-    time up to ``cap``. An exception with a true ``permanent`` attribute is not tried again. ``give_up`` notes in
-    the same transaction as the job's death what that means for the rest. ``wait``: the longest delay (seconds) that it is put in with.
+    time up to ``cap``. An exception with a true ``permanent`` attribute is not tried again. ``outages``: so often besides it is tried
+    again when the database, or whoever raises with a true ``outage`` attribute, was away. ``give_up`` notes in the same transaction as
+    the job's death what that means for the rest. ``wait``: the longest delay (seconds) that it is put in with.
     """
 
     run: Callable[[str], None]
     attempts: int = 20
+    outages: int = 0
     base: float = 1.0
     cap: float = 300.0
     give_up: Callable[[Connection, str, str], None] = lambda connection, subject, reason: None
@@ -223,7 +227,12 @@ class Worker:
             yield
 
     def _failed(self, job: Job, name: str, subject: str, key: str, attempt: int, error: Exception) -> None:
-        last = attempt >= job.attempts or bool(getattr(error, "permanent", False))
+        tried, most, next_key, next_attempt = attempt, job.attempts, key, attempt + 1
+        if job.outages and (isinstance(error, _AWAY) or getattr(error, "outage", False)):
+            stem, _, before = key.partition(_OUTAGE)
+            tried, most = int(before or 0) + 1, job.outages
+            next_key, next_attempt = f"{stem}{_OUTAGE}{tried}", attempt
+        last = tried >= most or bool(getattr(error, "permanent", False))
         fields = {"job": name, "id": subject, "attempt": attempt, "error": error}
         if last:
             log.warning("job %(job)s of %(id)s gives up after attempt %(attempt)d: %(error)s", fields)
@@ -235,11 +244,12 @@ class Worker:
                     if last:
                         self._give_up(connection, f"{name}:{key}:{attempt}", name, subject, reason(error))
                     else:
-                        wait = min(job.cap, job.base * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load # nosec B311
-                        self._queue.enqueue(connection, name, subject, key=key, delay=wait, attempt=attempt + 1)
+                        wait = min(job.cap, job.base * 2.0 ** min(tried - 1, 30)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load # nosec B311
+                        self._queue.enqueue(connection, name, subject, key=next_key, delay=wait, attempt=next_attempt)
                 return
             except (sa.exc.DBAPIError, sa.exc.TimeoutError):  # the database is away: the failure must not be lost with it
                 log.warning("job %(job)s: its failure could not be noted yet", {"job": name})
+                last = False  # what its end changes may be locked for long: it gives up in another attempt, and others work meanwhile
                 time.sleep(1.0)
 
     def _give_up(self, connection: Connection, job_id: str, name: str, subject: str, reason: str) -> None:

@@ -102,7 +102,8 @@ RULES: tuple[Rule, ...] = (
         "the recording of an answer",
         "the provider",
         "a job deletes it as soon as it is sealed here; an hourly look at the provider's list deletes or takes in what was missed",
-        stays="minutes; what cannot be fetched, half an hour after the end",
+        stays="minutes; what cannot be fetched, half an hour after the end, or after the time to call again (`RESUME_WINDOW`); "
+        "if the provider does not answer then, until it does",
     ),
     Rule(
         "the provider's record of a call: numbers and times",
