@@ -17,7 +17,7 @@ from voice.content import load
 from voice.exchange import Script
 from voice.exchange.recordings import Recording, Recordings
 from voice.local.line import LocalLine
-from voice.preparations import Placing, Preparations
+from voice.preparations import DEADLINE, Placing, Preparations
 from voice.queue import Queue
 
 PROMPTS = load(TEST_PROMPTS / "da")
@@ -183,7 +183,8 @@ def test_what_is_given_up_at_the_deadline_is_erased_at_the_provider(database_url
     url = database_url.replace("postgresql://", "postgresql+psycopg://")
     engine = store.connect(url)
     queue = Queue(engine)
-    preparations = Preparations(queue, lambda: 1000.0)
+    moments = iter([1000.0, 1000.0, 1000.0 + DEADLINE])  # it is made, closed, and given up
+    preparations = Preparations(queue, lambda: next(moments))
     call, recording = "CA" + "1" * 32, "RE" + "1" * 32
     with store.writing(engine) as tx:
         store.add_worker_key(tx, bytes(range(32)), 1.0)

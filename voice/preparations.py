@@ -30,6 +30,7 @@ AGAIN = 3  # times that somebody who never got it can have it sent again
 KEEP = keyring.KEEP  # seconds, whatever became of the mail; its key dies soon after
 REGULARLY = 3600  # seconds between two looks for what is too old
 OVERDUE = 5 * 60  # seconds of lateness of the deadline itself that tell that no worker was there
+EARLY = 60  # seconds by which clocks may differ: a job that comes earlier comes again
 LATE_WAIT = 60  # seconds for more late answers to join the first
 CALLBACK_LOST = 60  # seconds after which a recording is fetched although nobody said that it is complete
 
@@ -158,14 +159,8 @@ class Preparations:
     def expire(self, tx: Connection, preparation: str) -> None:
         """Nobody gave an address: what was said goes. If this comes late itself, the clock was set, or nobody was there: an hour more."""
         row = store.locked_preparation(tx, preparation)
-        if row is None or row.status != "waiting":
-            return
-        now = self._clock()
-        if now - row.waiting_since > WAIT + OVERDUE:
-            store.save_preparation(tx, preparation, waiting_since=now + HOUR_MORE - WAIT)
-            self._queue.enqueue(tx, "expire", preparation, key=f"{preparation}:{now:.0f}", delay=HOUR_MORE)
-            return
-        self._shred(tx, preparation, status="expired")
+        if row is not None and row.status == "waiting" and self._is_time(tx, "expire", row, "waiting_since", WAIT, HOUR_MORE):
+            self._shred(tx, preparation, status="expired")
 
     def is_open(self, tx: Connection, preparation: str) -> bool:
         """Whether calls may still add to it; it stays so until this transaction ends."""
@@ -235,16 +230,23 @@ class Preparations:
         If this comes late itself, no worker was there to fetch and to write down: then they get the whole time once more.
         """
         row = store.locked_preparation(tx, preparation)
-        if row is None or row.status != "closed":
-            return
-        now = self._clock()
-        if now - row.closed_at > DEADLINE + OVERDUE:
-            store.save_preparation(tx, preparation, closed_at=now)
-            self._queue.enqueue(tx, "deadline", preparation, key=f"{preparation}:{now:.0f}", delay=DEADLINE)
+        if row is None or row.status != "closed" or not self._is_time(tx, "deadline", row, "closed_at", DEADLINE, DEADLINE):
             return
         for utterance in store.unsettled(tx, preparation):
             self.settle(tx, utterance, "failed")
         self.send_if_ready(tx, preparation)
+
+    def _is_time(self, tx: Connection, job: str, row: Row[Any], since: str, wait: float, more: float) -> bool:
+        """Whether this job comes ``wait`` seconds after that moment. One that comes early, by another host's clock, comes again
+        when it is time, and one that comes too late has ``more`` seconds given."""
+        now = self._clock()
+        passed = max(0.0, now - row._mapping[since])  # less than none: our clock was set back, and it begins anew
+        if wait - EARLY <= passed <= wait + OVERDUE:
+            return True
+        rest = wait - passed if passed < wait else more
+        store.save_preparation(tx, row.id, **{since: now + rest - wait})
+        self._queue.enqueue(tx, job, row.id, key=f"{row.id}:{now:.3f}", delay=rest)
+        return False
 
     def delete(self, tx: Connection, preparation: str) -> None:
         """The caller wants all of it gone: here at once, at the provider as soon as it answers. A mail that was sent stays theirs."""
