@@ -109,6 +109,16 @@ def test_an_address_may_be_confirmed_before_the_last_answer_is_in_words(line: Ma
     assert sends(line, call) == ["lone@gmail.com"]
 
 
+def test_an_address_that_is_confirmed_between_freezing_and_addressing_the_mail_gets_it(line: MailboxLine) -> None:
+    call, page = invited(line)
+    line.write(page, "lone@gmail.com")
+    button = line.confirm_mail(call)
+    with store.writing(line.web.engine) as tx:
+        assert Preparations(Queue(line.web.engine), line.clock).freeze(tx, line.preparation(call).id) is not None
+    assert line.press(button).status_code == 200
+    assert sends(line, call) == ["lone@gmail.com"]
+
+
 def test_a_confirmed_address_is_offered_for_half_a_year_after_its_last_use(line: MailboxLine) -> None:
     whole_way(line)
     for _ in range(2):

@@ -129,7 +129,7 @@ class Preparations:
             assert row is not None
             if row.status in ("waiting", "undeliverable"):
                 self._again(tx, row, f"{one}:{binding}", binding=binding)
-            elif row.status in ("open", "closed"):
+            elif row.status in ("open", "closed", "sending"):  # who sends it reads the address after this, or finds none and waits
                 store.save_preparation(tx, one, binding=binding)
 
     def again(self, tx: Connection, row: Row[Any]) -> bool:
