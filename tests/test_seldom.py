@@ -74,6 +74,20 @@ def test_a_silence_that_comes_after_the_mail_makes_no_mail() -> None:
         assert desk.statuses() == ["sent", "empty"]
 
 
+def test_of_an_answer_that_comes_after_the_mail_and_cannot_be_had_a_mail_says_so() -> None:
+    with a_desk() as desk:
+        phone = Phone(desk.web).at_question()
+        news = phone.urls["news"]
+        speaks(desk, phone, "9988776655")
+        phone.ends()
+        desk.work_until(desk.now + 60)
+        assert phone.news(recording(), url=news) == 204
+        desk.work_until(desk.now + 20 * 60)
+        assert desk.words()[1:] == [{"hvad": "failed"}]
+        assert desk.statuses() == ["sent", "sent"]
+        assert desk.prompts.mail["machine"] not in body(desk.mails[1]), "nothing was written down"
+
+
 def test_the_answers_to_a_guide_that_was_taken_away_are_sent_all_the_same() -> None:
     with a_desk() as desk:
         phone = Phone(desk.web).at_question("kort")

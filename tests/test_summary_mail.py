@@ -108,6 +108,11 @@ def test_a_late_mail_says_that_it_is_late_and_tells_nothing_twice() -> None:
     assert passages(written(heard("kan", "ja"), late=True, forms={}))[2].startswith(KAN)
 
 
+def test_a_late_mail_of_which_nothing_could_be_heard_says_that_alone() -> None:
+    mail = written(Utterance("u", "kan", 0, 0, "failed"), late=True, forms={})
+    assert passages(mail)[1:3] == [PHRASES["late"], f"{KAN}\n{PHRASES['failed']}"]
+
+
 def test_the_most_important_comes_first_and_what_is_missing_last() -> None:
     def order(*utterances: Utterance) -> list[str]:
         labels = {question.label: question.id for question in GUIDE.questions}

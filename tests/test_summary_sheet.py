@@ -140,9 +140,13 @@ def test_answers_that_tell_of_an_illness_leave_lines_on_the_page_to_show_as_if_n
     assert bare("".join(pages(made))).count(bare(PROMPTS.mail["illness_show"])) == sum(section.show for section in made.sections)
 
 
-def test_a_late_answer_that_tells_of_an_illness_has_no_page_to_show() -> None:
-    late = [Utterance("u", "kan", 0, 0, "heard", "jeg har en depression")]
-    (only,) = pages(summarise(PROMPTS.guide("sygemeldt"), late, PROMPTS.vocabulary, late=True))
+@pytest.mark.parametrize(
+    "late",
+    [Utterance("u", "kan", 0, 0, "heard", "jeg har en depression"), Utterance("u", "kan", 0, 0, "failed")],
+    ids=["illness", "failed"],
+)
+def test_a_late_answer_of_which_nothing_is_to_show_has_no_page_to_show(late: Utterance) -> None:
+    (only,) = pages(summarise(PROMPTS.guide("sygemeldt"), [late], PROMPTS.vocabulary, late=True))
     assert PROMPTS.sheet["show"] not in only
 
 

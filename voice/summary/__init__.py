@@ -68,7 +68,7 @@ class Summary:
 
 
 def summarise(guide: Guide, utterances: Iterable[Utterance], vocabulary: Vocabulary, *, late: bool = False) -> Summary:
-    """Put the answers in the guide's order. With ``late``, only the questions that have words.
+    """Put the answers in the guide's order. With ``late``, only the questions that have words or should have had some.
 
     Answers to a question that the guide no longer has (it changed while the caller spoke) stand at the end.
     """
@@ -80,7 +80,7 @@ def summarise(guide: Guide, utterances: Iterable[Utterance], vocabulary: Vocabul
     ]
     strays = [stray for stray in (_section(said[name], vocabulary, 0, name) for name in said) if stray.status in ("answered", "failed")]
     sections = asked + [replace(stray, number=number) for number, stray in enumerate(strays, len(asked) + 1)]
-    shown = tuple(section for section in sections if section.status == "answered" or not late)
+    shown = tuple(section for section in sections if section.status in ("answered", "failed") or not late)
     return Summary(guide.id, guide.title, guide.sheet, shown, guide.readings, late)
 
 

@@ -122,12 +122,13 @@ def write(summary: Summary, prompts: Prompts, forms: Mapping[Form, bytes | None]
 
 
 def _opening(summary: Summary, phrases: Mapping[str, str]) -> list[str]:
+    written = [phrases["machine"]] if any(section.words for section in summary.sections) else []
     if summary.late:
-        return [phrases["late"], phrases["machine"]]
+        return [phrases["late"], *written]
     if not any(section.status == "answered" for section in summary.sections):
         return [phrases["empty"]]
     intro = phrases["intro" if summary.sheet == "talk" else f"intro_{summary.sheet}"]
-    return [intro, phrases["machine"]] if any(section.words for section in summary.sections) else [intro]
+    return [intro, *written]
 
 
 def _readings(summary: Summary, forms: Mapping[Form, bytes | None]) -> Iterator[Reading]:

@@ -62,7 +62,8 @@ class _Pages:
         self._prompts = prompts
         shown = [section for section in summary.sections if section.show]
         # What comes late, and nothing of it to show: no page to show is made a second time.
-        self._has_page = summary.sheet != "private" and (any(not section.illness for section in shown) or not summary.late)
+        to_show = any(section.status == "answered" and not section.illness for section in shown)
+        self._has_page = summary.sheet != "private" and (to_show or not summary.late)
         self._shown = shown if self._has_page else []
         self._readings = () if summary.late else summary.readings
 
