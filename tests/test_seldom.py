@@ -123,7 +123,8 @@ def test_of_a_recording_that_never_comes_the_mail_says_so() -> None:
         desk.work_until(desk.now + 20 * 60)
         assert [mail["hvad"] for mail in desk.words()] == ["failed"]
         assert phone.utterances[sid].status == "failed"
-        assert desk.dead_jobs() == [f"fetch:{sid}:21"]
+        [given_up] = desk.dead_jobs()
+        assert given_up in (f"fetch:{sid}:21", f"fetch:{sid}:unannounced:21"), "which of the two comes to its end first is chance"
 
 
 def test_a_recording_that_was_given_up_while_it_was_fetched_is_neither_kept_nor_written_down() -> None:
