@@ -51,6 +51,21 @@ def test_a_call_whose_end_was_lost_is_ended_and_sent() -> None:
         assert [mail["hvad"] for mail in desk.words()] == ["9 9 8 8 7 7 6 6 5 5"]
 
 
+def test_a_call_that_cannot_be_ended_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    with a_desk() as desk:
+        broken, ended, last = (Phone(desk.web).at_question() for _ in range(3))
+        with store.writing(desk.web.engine) as tx:
+            for phone in (broken, last):
+                store.save_call(tx, phone.sid, session="{")
+        desk.later(GONE + 1)
+        desk.calls.end_silent()
+        assert ended.session.over
+        assert (broken.call.ended_at, last.call.ended_at) == (None, None)
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records if record.levelname == "WARNING"] == [
+        f"the end of call {phone.sid} could not be noted" for phone in (broken, last)
+    ]
+
+
 def test_of_a_call_that_nobody_knows_nothing_is_kept() -> None:
     with a_desk() as desk:
         unknown = "CA" + "9" * 32

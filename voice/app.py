@@ -42,7 +42,7 @@ def create_app(config: Config | None = None) -> Flask:
         raise ConfigError(["FLASK_DEBUG is set: leave it out, as the pages of debug mode show what callers said."])
     responses.finish(app, https=config.public_base_url.startswith("https:"), access_log=config.access_log)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    engine = store.connect(config.database_url, wait=5, pool=8, checkpoints=False)
+    engine = store.connect(config.database_url, wait=5, statement=8, pool=8, checkpoints=False)
     prompts = load_line(config.prompts_dir, config.operator_phone)
     rendered = _sounds(config, engine, prompts)
     writer = twiml.TwimlWriter(prompts, rendered.url)

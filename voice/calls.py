@@ -4,6 +4,7 @@ Each webhook is one transaction that holds the call's row. A webhook names its t
 session's gets the stored reply again, so that duplicates, retries and stragglers change nothing.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,8 @@ from voice.nonces import is_nonce, nonce
 from voice.preparations import Placing, Preparations
 from voice.prompts import Prompts
 from voice.queue import Queue
+
+log = logging.getLogger(__name__)
 
 CALLBACK_GRACE = 15  # seconds: at a hang-up in mid-answer the news of the recording may come after the news of the hang-up
 GONE = 30 * 60  # seconds without a webhook after which the end of the call must have been lost on the way
@@ -122,7 +125,10 @@ class Calls:
         with store.reading(self._engine) as look:
             gone = store.silent_calls(look, self._clock() - GONE)
         for call_sid in gone:
-            self.hung_up(call_sid)
+            try:
+                self.hung_up(call_sid)
+            except Exception as error:  # the next look tries again; the others must not wait for this one
+                log.warning("the end of call %(id)s could not be noted: %(error)s", {"id": call_sid, "error": error})
 
     def _full(self, tx: Connection, keys: list[str], number: str) -> bool:
         """Whether a cap is reached: a flood of calls must neither bill the operator nor keep others out."""

@@ -12,9 +12,7 @@ from typing import IO, Protocol
 
 import sqlalchemy as sa
 
-# A cut-off host is given up after about 25 s by the server, and gives itself up after 15 s, so before that.
-_CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15000}
-_SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+from voice import postgres
 
 
 class Liveness(Protocol):
@@ -71,9 +69,12 @@ class _FileLocks:
 
 class _AdvisoryLocks:
     def __init__(self, database_url: str) -> None:
-        arguments = {**_CLIENT_KEEPALIVE, "options": _SERVER_KEEPALIVE, "connect_timeout": 5}
         self._engine = sa.create_engine(
-            database_url, hide_parameters=True, poolclass=sa.pool.NullPool, connect_args=arguments, isolation_level="AUTOCOMMIT"
+            database_url,
+            hide_parameters=True,
+            poolclass=sa.pool.NullPool,
+            connect_args=postgres.arguments(),  # a cut-off worker gives itself up before the server gives its lock away
+            isolation_level="AUTOCOMMIT",
         )
         self._held: sa.Connection | None = None
 

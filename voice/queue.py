@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from voice import postgres
 from voice.clock import CLOCK_JUMP, Clock
 from voice.liveness import Liveness, liveness
 from voice.logs import reason
@@ -183,6 +184,7 @@ class Worker:
                 "executor_id": self._name,
                 "serializer": _serializer(),
                 "sys_db_pool_size": 10,
+                "db_engine_kwargs": {} if self._url.startswith("sqlite") else {"connect_args": postgres.arguments()},
                 "max_executor_threads": 16,
                 "run_migrations": False,
                 "use_listen_notify": False,

@@ -13,15 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine, Row
 
+from voice import postgres
 from voice.schema import calls, dead_jobs, line, preparations, sounds, utterances, worker_keys
 
 SETTLED = ("heard", "silent", "failed", "keyed")
 _MAKING_KEYS = 5_108_733_220_982  # any number, the same in every process
 
 
-def connect(url: str, *, wait: float = 5.0, pool: int = 5, checkpoints: bool = True) -> Engine:
-    """An engine for either database. ``wait``: seconds to wait for a lock before giving up. Without ``checkpoints`` another process
-    moves SQLite's log to its place: whose commit does it waits many times as long for the disk."""
+def connect(url: str, *, wait: float = 5.0, statement: float | None = None, pool: int = 5, checkpoints: bool = True) -> Engine:
+    """An engine for either database. ``wait``: seconds to wait for a lock before giving up, and for a server that has vanished (5 to 15);
+    ``statement``: seconds that PostgreSQL may take for one. Without ``checkpoints`` another process moves SQLite's log to its place:
+    whose commit does it waits many times as long for the disk."""
     if url.startswith("sqlite"):
         engine = sa.create_engine(
             url, hide_parameters=True, pool_size=pool, max_overflow=pool, connect_args={"timeout": wait, "check_same_thread": False}
@@ -29,14 +31,9 @@ def connect(url: str, *, wait: float = 5.0, pool: int = 5, checkpoints: bool = T
         sa.event.listen(engine, "connect", lambda connection, _record: _sqlite_settings(connection, checkpoints))
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
+    arguments = postgres.arguments(int(min(max(wait, 5), postgres.PATIENCE)), lock_timeout=wait, statement_timeout=statement)
     return sa.create_engine(
-        url,
-        hide_parameters=True,
-        pool_size=pool,
-        max_overflow=pool,
-        pool_pre_ping=True,
-        pool_timeout=wait,
-        connect_args={"options": f"-c lock_timeout={int(wait * 1000)}", "connect_timeout": 5},
+        url, hide_parameters=True, pool_size=pool, max_overflow=pool, pool_pre_ping=True, pool_timeout=wait, connect_args=arguments
     )
 
 
