@@ -243,28 +243,17 @@ def test_who_goes_on_and_adds_to_an_answer_that_was_said_again_has_the_newest_wo
         assert [mail["hvad"] for mail in desk.words()] == ["2 2 2 2 2. 3 3 3 3 3"]
 
 
-def test_who_asks_for_another_guide_and_takes_the_same_again_has_the_newest_words_in_the_mail() -> None:
+@pytest.mark.parametrize(("says", "has"), [("33333", "3 3 3 3 3"), ("", "2 2 2 2 2")], ids=["again", "nothing"])
+def test_who_asks_for_another_guide_and_takes_the_same_again_has_the_newest_words_in_the_mail(says: str, has: str) -> None:
     with a_desk() as desk:
         phone = says_again(desk, "11111", "22222")
         for key in "0432":  # help, more, something else, another guide
             phone.key(key)
         phone.chooses("lang")
-        speaks(desk, phone, "33333")
+        speaks(desk, phone, says)
         phone.ends()
         desk.work_until(desk.now + 60)
-        assert [mail["hvad"] for mail in desk.words()] == ["3 3 3 3 3"]
-
-
-def test_who_takes_the_same_guide_again_and_says_nothing_loses_nothing() -> None:
-    with a_desk() as desk:
-        phone = says_again(desk, "11111", "22222")
-        for key in "0432":
-            phone.key(key)
-        phone.chooses("lang")
-        speaks(desk, phone, "")
-        phone.ends()
-        desk.work_until(desk.now + 60)
-        assert [mail["hvad"] for mail in desk.words()] == ["2 2 2 2 2"]
+        assert [mail["hvad"] for mail in desk.words()] == [has]
 
 
 def test_what_is_locked_opens_with_its_own_secret_and_at_its_own_place_alone() -> None:

@@ -229,12 +229,7 @@ class Worker:
             yield
 
     def _failed(self, job: Job, name: str, subject: str, key: str, attempt: int, error: Exception) -> None:
-        tried, most, next_key, next_attempt = attempt, job.attempts, key, attempt + 1
-        if job.outages and (isinstance(error, _AWAY) or getattr(error, "outage", False)):
-            stem, _, before = key.partition(_OUTAGE)
-            tried, most = int(before or 0) + 1, job.outages
-            next_key, next_attempt = f"{stem}{_OUTAGE}{tried}", attempt
-        last = tried >= most or bool(getattr(error, "permanent", False))
+        last, wait, next_key, next_attempt = _after(job, key, attempt, error)
         fields = {"job": name, "id": subject, "attempt": attempt, "error": error}
         if last:
             log.warning("job %(job)s of %(id)s gives up after attempt %(attempt)d: %(error)s", fields)
@@ -246,7 +241,6 @@ class Worker:
                     if last:
                         self._give_up(connection, f"{name}:{key}:{attempt}", name, subject, reason(error))
                     else:
-                        wait = min(job.cap, job.base * 2.0 ** min(tried - 1, 30)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load # nosec B311
                         self._queue.enqueue(connection, name, subject, key=next_key, delay=wait, attempt=next_attempt)
                 return
             except (sa.exc.DBAPIError, sa.exc.TimeoutError):  # the database is away: the failure must not be lost with it
@@ -298,6 +292,18 @@ class Worker:
                 with self._engine.begin() as connection:
                     self._give_up(connection, workflow.workflow_id, name, subject, workflow.status)
                 self._buried.add(workflow.workflow_id)
+
+
+def _after(job: Job, key: str, attempt: int, error: Exception) -> tuple[bool, float, str, int]:
+    """Whether this try was the last; and the seconds until the next, its key and its attempt."""
+    tried, most, next_key, next_attempt = attempt, job.attempts, key, attempt + 1
+    if job.outages and (isinstance(error, _AWAY) or getattr(error, "outage", False)):
+        stem, _, before = key.partition(_OUTAGE)
+        tried, most = int(before or 0) + 1, job.outages
+        next_key, next_attempt = f"{stem}{_OUTAGE}{tried}", attempt
+    last = tried >= most or bool(getattr(error, "permanent", False))
+    wait = min(job.cap, job.base * 2.0 ** min(tried - 1, 30)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load # nosec B311
+    return last, wait, next_key, next_attempt
 
 
 def _unknown(_subject: str) -> None:

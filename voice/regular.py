@@ -119,7 +119,7 @@ class Regulars:
         return row.worker in (None, self._worker) or self._locks.is_dead(row.worker)
 
     def _do(self, seen: Row[Any]) -> None:
-        begun, name = time.time(), seen.name
+        name, begun, done_at = seen.name, time.time(), seen.done_at
         try:
             with store.writing(self._engine) as tx:
                 if not _take(tx, seen, self._worker):
@@ -127,12 +127,10 @@ class Regulars:
             self._not_before[name] = self._steady() + min(self._regulars[name].every, HOURLY)
             try:
                 self._regulars[name].run()
-            except Exception:
-                begun = seen.done_at
-                raise
+                done_at = begun
             finally:
                 with store.writing(self._engine) as tx:
-                    _leave(tx, name, self._worker, begun)
+                    _leave(tx, name, self._worker, done_at)
         except Exception as error:  # it is tried again, within the hour
             log.warning("regular %(job)s failed: %(error)s", {"job": name, "error": error})
 
