@@ -143,3 +143,18 @@ def test_a_mail_that_is_tried_again_is_the_same_bytes(line: Callable[..., Line])
     worker.mail()
     first, second = worker.mails
     assert bytes(first) == bytes(second)
+
+
+@pytest.mark.parametrize(
+    ("has_sound", "comes"), [(False, []), (True, ["Til din samtale.mp3"])], ids=["never fetched", "never written down"]
+)
+def test_a_late_answer_that_nobody_could_hear_brings_no_pages_and_its_sound_only_if_there_is_any(
+    line: Callable[..., Line], has_sound: bool, comes: list[str]
+) -> None:
+    here = line()
+    with store.writing(here.engine) as tx:
+        store.save_preparation(tx, here.preparation, late_of=store.new_id())
+        store.save_utterance(tx, RECORDING, status="failed", **({} if has_sound else {"sound_sealed": None}))
+    mail = here.mail()
+    assert list(attached(mail)) == comes
+    assert [name for name in FORMS if name in text(mail)] == comes

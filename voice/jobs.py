@@ -147,11 +147,15 @@ class Jobs:
         self._mark(preparation, status="sent", sent_at=self._clock())
 
     def _forms(self, summary: Summary, prompts: Prompts) -> dict[mail.Form, bytes | None]:
-        """The pages and the sound as far as they are wanted. One that cannot be made must not hold the words: the mail says so."""
+        """The pages and the sound as far as they are wanted. One that cannot be made must not hold the words: the mail says so.
+
+        Nobody is told to print or to hear a late mail of which nothing could be heard. Empty pages of a first mail are there to write on.
+        """
         wanted: dict[mail.Form, Callable[[], bytes]] = {}
-        if self._config.attach_pdf:
+        has_words = not summary.late or any(section.status == "answered" for section in summary.sections)
+        if self._config.attach_pdf and has_words:
             wanted["pages"] = lambda: sheet.write(summary, prompts)
-        if self._config.attach_sound:
+        if self._config.attach_sound and (has_words or self._recordings(summary)):
             wanted["sound"] = lambda: sound.write(summary, prompts, self._voice, self._recordings(summary), self._decode)
         made: dict[mail.Form, bytes | None] = dict.fromkeys(wanted)
         for form, make in wanted.items():
