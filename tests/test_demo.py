@@ -25,6 +25,8 @@ from voice.local.demo.pages import create_app
 from voice.local.demo.progress import ANSWERS, MAILS, Step, _answer
 from voice.local.demo.running import _reserve
 from voice.local.demo.typed import TypedAnswers, TypedFirst
+from voice.local.line import answers, free_port
+from voice.local.mailbox import Mailbox
 from voice.speech import Transcript
 
 
@@ -48,6 +50,19 @@ class PlainTelephone:
 
 
 # --- beginning and end ---
+
+
+def test_a_port_once_given_is_given_to_nobody_else() -> None:
+    """Lines start beside each other, and between the choice of a port and the server on it lie seconds."""
+    given = [free_port() for _ in range(1000)]
+    assert len(set(given)) == 1000
+    with socket.create_server(("127.0.0.1", given[0])) as server:  # but whoever asks for it by its number
+        assert server.getsockname()[1] == given[0]
+
+
+def test_a_mail_server_is_no_line() -> None:
+    with Mailbox(free_port()) as mailbox:
+        assert not answers(mailbox.url.replace("smtp", "http"))
 
 
 def test_a_taken_port_gets_one_sentence_before_anything_is_started(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """A line of one's own, complete and ready to be rung: web, worker, exchange and mailbox, in a folder of its own."""
 
+import http.client
 import os
 import secrets
 import socket
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -112,13 +112,17 @@ def answers(base_url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{base_url}/healthz", timeout=5) as response:  # noqa: S310 - our own address # nosec B310
             return bool(response.status == 200)
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
+    except (OSError, http.client.HTTPException):  # nobody there, or somebody who speaks another language
         return False
 
 
 def free_port() -> int:
-    """A port that is free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port for one of our servers. For a minute nobody is given it, by us or another, who did not ask for its very number.
+
+    It is left in the state TIME_WAIT, in which only a server that sets SO_REUSEADDR, as ours all do, may have it (tcp(7), RFC 9293 3.3.2).
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()  # whoever closes first keeps the state
+    return port
