@@ -60,7 +60,7 @@ bench: setup ## figures, as ratios against a baseline of the same run
 
 faults: setup ## break things on purpose: a sample of every row, in half an hour
 	rm -f .faults/sample.jsonl
-	$(BIN)/python -m pytest -m "row and not faults_full" --record=.faults/sample.jsonl
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "row and not faults_full" --record=.faults/sample.jsonl
 
 faults-full: setup ## the whole, for hours; broken off, it goes on where it was. Afterwards .faults/full.jsonl holds every case
 	$(BIN)/python -m pytest -m row --part=$(PART) --record=.faults/full.jsonl
