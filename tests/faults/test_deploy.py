@@ -148,10 +148,11 @@ def test_a_migration_that_is_killed_at_any_statement_is_done_again(
     tmp_path: Path, new_database: NewDatabase, cases: Cases, amount: int | None
 ) -> None:
     def fresh() -> str:
-        return Config.from_env(environ(tmp_path, DATABASE_URL=new_database())).database_url
+        return Config.from_env(environ(tmp_path, DATABASE_URL=new_database(empty=True))).database_url
 
     whole = fresh()
     statements = int(migrating(whole, 0).stdout)
+    assert statements > 100, "there is nothing to migrate"
     engine = store.connect(whole)
     wanted = whole_schema(engine)
     engine.dispose()
